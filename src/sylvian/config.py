@@ -1,0 +1,105 @@
+"""Configuration is code: frozen pydantic models, typed dotted overrides, a digest.
+
+A component declares its own `Config` subclass beside itself; a recipe composes them. There is no
+YAML and no registry: unknown keys are errors, and an override is parsed with the type of the field
+it replaces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import pydantic
+
+from sylvian.errors import ConfigError
+
+
+class Config(pydantic.BaseModel):
+    """Base of every configuration: immutable, and strict about names."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def override(config: C, assignments: Iterable[str]) -> C:
+    """Return a copy of `config` with dotted `key=value` assignments applied.
+
+    A value is read as JSON where it is JSON (`1e-3`, `true`, `[1,2]`, `null`) and as plain text
+    otherwise or where it replaces text, then checked against the field's type.
+
+    Raises:
+        ConfigError: an assignment has no `=`, names an unknown key, or its value does not fit.
+    """
+    data = config.model_dump(mode="json")
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator:
+            raise ConfigError(f"{assignment!r} is not an override; write key=value")
+        _assign(data, key.strip(), value)
+    return load(type(config), data)
+
+
+def load(kind: type[C], data: dict[str, Any]) -> C:
+    """Build a config of `kind` from plain data.
+
+    Raises:
+        ConfigError: a key is unknown or a value does not fit; the message names the dotted key.
+    """
+    try:
+        return kind.model_validate_json(json.dumps(data))
+    except pydantic.ValidationError as failure:
+        first = failure.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{where}: {first['msg']} (got {first['input']!r})") from None
+
+
+def dump(config: Config) -> dict[str, Any]:
+    """Return `config` as plain JSON data; `load` reads it back."""
+    return config.model_dump(mode="json")
+
+
+def digest(config: Config) -> str:
+    """Return eight hexadecimal digits that change when any value of `config` changes."""
+    canonical = json.dumps(dump(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def flatten(config: Config) -> Iterator[tuple[str, Any]]:
+    """Yield every dotted key with its value, in declaration order."""
+    yield from _walk(dump(config), "")
+
+
+def _walk(data: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from _walk(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _assign(data: dict[str, Any], key: str, value: str) -> None:
+    *parents, last = key.split(".")
+    node: Any = data
+    for part in parents:
+        node = _child(node, part, key)
+    _child(node, last, key)
+    node[last] = value if isinstance(node[last], str) and value != "null" else _parse(value)
+
+
+def _child(node: Any, part: str, key: str) -> Any:
+    if not isinstance(node, dict) or part not in node:
+        known = ", ".join(node) if isinstance(node, dict) else "none, it is a single value"
+        raise ConfigError(f"unknown key {key!r}: no {part!r} there; keys are: {known}")
+    return node[part]
+
+
+def _parse(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
