@@ -1,0 +1,16 @@
+"""Fixtures every room shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with real recordings and decoder outputs; tests that need it skip if absent."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SYLVIAN_SHARED", default))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set SYLVIAN_SHARED)")
+    return folder
