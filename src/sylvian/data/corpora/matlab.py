@@ -1,0 +1,112 @@
+"""Variables of a MATLAB file of the Brain-to-Text '24 layout, version 5 or 7.3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from jaxtyping import Float32
+from scipy.io import loadmat
+
+from sylvian.data.corpora.reading import reading
+from sylvian.errors import DataError
+
+Features = Float32[np.ndarray, "bins channels"]
+
+
+def area_features(path: Path, names: Sequence[str], n_columns: int) -> list[Features]:
+    """Read per-trial matrices of several variables and set their first columns side by side.
+
+    The variables are read one after the other and cut to the wanted columns at once, so that a
+    file is never in memory whole.
+
+    Args:
+        path: MATLAB file.
+        names: Variables; each a cell of `[bins columns]` per trial.
+        n_columns: How many columns to keep of each: the first half, area 6v.
+
+    Returns:
+        One matrix a trial with `len(names) * n_columns` columns.
+
+    Raises:
+        DataError: the file is damaged, a variable is missing or of another shape.
+    """
+    parts = [_cut(path, name, n_columns) for name in names]
+    lengths = [[len(matrix) for matrix in part] for part in parts]
+    if any(length != lengths[0] for length in lengths):
+        raise DataError(
+            f"{path}: {' and '.join(names)} differ in trials or bins; download it again"
+        )
+    return [np.concatenate(matrices, axis=1) for matrices in zip(*parts, strict=True)]
+
+
+def block_numbers(path: Path, n_trials: int) -> list[int]:
+    """Read `blockIdx`.
+
+    Raises:
+        DataError: the file is damaged, or there is not one number a trial.
+    """
+    blocks = np.ravel(_variable(path, "blockIdx"))
+    if len(blocks) != n_trials:
+        raise DataError(f"{path}: blockIdx has {len(blocks)} numbers for {n_trials} trials")
+    with reading(path):
+        return [int(block) for block in blocks]
+
+
+def char_rows(path: Path, name: str) -> list[str]:
+    """Read a character matrix as one string a row, without the padding at its end.
+
+    Raises:
+        DataError: the file is damaged or the variable is not text.
+    """
+    rows = _variable(path, name)
+    if rows.dtype == object:  # a cell of strings: each holds one text
+        rows = np.array([str(np.squeeze(cell)) for cell in np.ravel(rows)])
+    if rows.dtype.kind != "U":
+        raise DataError(f"{path}: {name} is not text but {rows.dtype}")
+    return [str(row).rstrip("\0 ") for row in np.ravel(rows)]
+
+
+def _cut(path: Path, name: str, n_columns: int) -> list[Features]:
+    cells = np.ravel(_variable(path, name))
+    for place, matrix in enumerate(cells):
+        if np.ndim(matrix) != 2 or np.shape(matrix)[1] != 2 * n_columns:
+            raise DataError(
+                f"{path}: {name} of trial {place} has shape {np.shape(matrix)}, "
+                f"not (bins, {2 * n_columns} channels)"
+            )
+    with reading(path):
+        return [np.asarray(matrix[:, :n_columns], np.float32) for matrix in cells]
+
+
+def _variable(path: Path, name: str) -> np.ndarray[Any, Any]:
+    with reading(path):
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                value = _from_hdf5(file, name) if name in file else None
+        else:
+            value = loadmat(path, variable_names=[name]).get(name)
+    if value is None:
+        raise DataError(f"{path}: variable {name!r} is missing; the file is not of this layout")
+    return value
+
+
+def _from_hdf5(file: h5py.File, name: str) -> np.ndarray[Any, Any]:
+    """Read one variable of a version 7.3 file, which stores every array transposed."""
+    data = file[name]
+    if data.dtype == h5py.ref_dtype:
+        cells = np.empty(data.size, object)
+        for place, reference in enumerate(np.ravel(data[()])):
+            cells[place] = _plain(file[reference])
+        return cells
+    return _plain(data)
+
+
+def _plain(data: h5py.Dataset) -> np.ndarray[Any, Any]:
+    values = np.asarray(data[()]).T
+    if data.attrs.get("MATLAB_class") == b"char":
+        return np.array(["".join(map(chr, row)) for row in np.atleast_2d(values)])
+    return values

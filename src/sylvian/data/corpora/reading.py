@@ -1,0 +1,70 @@
+"""What the readers share: session folders by date, and one kind of error for a damaged file."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from scipy.io.matlab import MatReadError
+
+from sylvian.data.corpora.base import CorpusFacts
+from sylvian.errors import DataError
+
+# Everything h5py and scipy were seen to raise on files that were cut short or had bytes flipped.
+DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RuntimeError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    MatReadError,
+    zlib.error,
+)
+
+
+@contextmanager
+def reading(where: Path | str) -> Iterator[None]:
+    """Turn what a file library raises inside the block into a DataError that names `where`.
+
+    Raises:
+        DataError: anything inside raised; one that already is a DataError passes unchanged.
+    """
+    try:
+        yield
+    except DAMAGE as failure:
+        reason = " ".join(str(failure).split()) or type(failure).__name__
+        raise DataError(
+            f"{where}: cannot be read ({reason}); the file is damaged, download it again"
+        ) from failure
+
+
+def dated(names: Iterable[str], prefix: str) -> dict[str, str]:
+    """Pick the names of the form `prefix.YYYY.MM.DD` and map their ISO date to them."""
+    pattern = re.compile(rf"{re.escape(prefix)}\.(\d{{4}})\.(\d\d)\.(\d\d)")
+    matches = (pattern.fullmatch(name) for name in sorted(names))
+    return {
+        "-".join(match.groups()): match.string
+        for match in matches
+        if match is not None and _is_date(*match.groups())
+    }
+
+
+def no_sessions(raw: Path, facts: CorpusFacts, expected: str) -> DataError:
+    """Make the error for a folder without a single session of the release."""
+    return DataError(f"{raw}: no {expected} found; {facts.directions or 'check the folder'}")
+
+
+def _is_date(*parts: str) -> bool:
+    try:
+        date(*map(int, parts))
+    except ValueError:
+        return False
+    return True
