@@ -1,1 +1,1 @@
-"""decode."""
+"""Logits to sentences: greedy, n-gram, decoding graph, beam search, combination, tuning, files."""

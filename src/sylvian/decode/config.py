@@ -1,0 +1,63 @@
+"""How logits are searched and how the parts of a score are weighed: one config, and the presets."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field
+
+from sylvian.config import Config
+
+
+class DecodeConfig(Config):
+    """Settings of the first pass and of the total score; every log is natural (nats).
+
+    Search minimises `-(acoustic_scale * acoustic + lm_weight * ngram + word_bonus * n_words)`
+    inside a beam; `combine.total_score` is the same sum with a rescoring model's part added.
+    The defaults are the Brain-to-Text '25 README's.
+    """
+
+    acoustic_scale: float = Field(
+        0.325, gt=0, description="Multiplies the frames' log-likelihoods (published name, as is)."
+    )
+    blank_penalty: float = Field(
+        math.log(90.0),
+        description="Subtracted from log p(blank), in nats; a published '90' means log 90 = 4.5.",
+    )
+    beam: float = Field(17.0, gt=0, description="Search keeps tokens this close to the best, nats.")
+    lattice_beam: float = Field(
+        8.0, ge=0, description="The n-best may be this much worse than the best path, in nats."
+    )
+    max_active: int = Field(7000, ge=1, description="Most tokens kept at a frame.")
+    min_active: int = Field(200, ge=0, description="Tokens kept at a frame even outside the beam.")
+    n_best: int = Field(100, ge=1, description="Most distinct word sequences returned per trial.")
+    lm_weight: float = Field(
+        1.0, ge=0, description="Multiplies the decoding graph's log-probability (n-gram, silence)."
+    )
+    llm_weight: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Alpha: weight of a rescoring model; the n-gram keeps (1 - alpha). "
+        "Without a rescoring score it plays no part.",
+    )
+    word_bonus: float = Field(0.0, description="Added per word, in nats; positive favours words.")
+
+
+def _t12(scale: float, blank: float, *, n_best: int) -> DecodeConfig:
+    return DecodeConfig(
+        acoustic_scale=scale, blank_penalty=math.log(blank), beam=18.0, n_best=n_best
+    )
+
+
+PRESETS: dict[str, DecodeConfig] = {
+    "library": DecodeConfig(acoustic_scale=1.5, blank_penalty=0.0, n_best=1, llm_weight=1.0),
+    "t12-3gram": _t12(0.8, 2.0, n_best=1),
+    "t12-5gram": _t12(0.5, 7.0, n_best=100),
+    "t12-feghhi": _t12(0.8, 2.0, n_best=100),
+    "t15-cli": DecodeConfig(acoustic_scale=0.3, blank_penalty=math.log(9.0)),
+    "t15": DecodeConfig(llm_weight=0.55),
+}
+"""Published settings by name (paper.md section 5): the decoder library's defaults, speechBCI's
+commands for T12 with the 3-gram and with the 5-gram + OPT, Feghhi et al. 2025, and the T15
+baseline's command-line defaults and README commands."""
