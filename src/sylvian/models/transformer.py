@@ -1,0 +1,294 @@
+"""The BIT Transformer: patches of 100 ms, pre-norm blocks, rotary positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self, cast
+
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sylvian.config import Config
+from sylvian.errors import ConfigError
+from sylvian.models.attention import Attention, Context, Rotary, attend
+from sylvian.models.base import Encoder, Length
+from sylvian.models.frontend import (
+    DayAffine,
+    ReadIns,
+    Smoother,
+    SmootherState,
+    SmoothingConfig,
+    pad_rows,
+    patch_rows,
+)
+from sylvian.models.masking import span_mask
+from sylvian.models.sessions import SessionSpec, participants_of
+
+
+class TransformerConfig(Config):
+    """Sizes of the BIT encoder; the defaults are the published ones (dossier §3.1, Table 10)."""
+
+    kind: Literal["transformer"] = "transformer"
+    width: int = Field(384, gt=0, description="size of a latent")
+    depth: int = Field(7, gt=0, description="number of blocks")
+    heads: int = Field(6, gt=0, description="attention heads")
+    head_width: int = Field(64, gt=0, multiple_of=2, description="size of a head")
+    feedforward: int = Field(512, gt=0, description="hidden size of a block's MLP")
+    patch_bins: int = Field(5, gt=0, description="bins joined into one frame")
+    input_dropout: float = Field(0.2, ge=0, lt=1, description="after the read-in")
+    attention_dropout: float = Field(0.4, ge=0, lt=1, description="on weights and heads' outputs")
+    feedforward_dropout: float = Field(0.4, ge=0, lt=1, description="at the end of a block's MLP")
+    mask_ratio: float = Field(0.0, ge=0, lt=1, description="share of frames hidden in training")
+    mask_max_span: int = Field(15, gt=0, description="longest hidden span in frames")
+    causal: bool = Field(False, description="see no future: neither attention nor smoothing")
+    context_backward: int | None = Field(None, ge=0, description="frames of past; null: all")
+    context_forward: int | None = Field(None, ge=0, description="frames of future; null: all")
+    rope_base: float = Field(10_000.0, gt=0, description="slowest rotary wavelength over 2π, bins")
+    rescale: bool = Field(True, description="Fixup-like shrinking of the initial weights")
+    read_in: Literal["participant", "session"] = Field("participant", description="one read-in per")
+    day_affine: bool = Field(False, description="a day-specific affine map before patching")
+    smoothing: SmoothingConfig | None = Field(SmoothingConfig(), description="null: none")
+
+    @model_validator(mode="after")
+    def _causal_means_causal(self) -> Self:
+        if self.causal and self.context_forward:
+            raise ValueError("causal=true contradicts context_forward; set one of them")
+        return self
+
+    @property
+    def context(self) -> Context:
+        """How far attention looks in each block."""
+        return Context(self.context_backward, 0 if self.causal else self.context_forward)
+
+    @property
+    def effective_smoothing(self) -> SmoothingConfig | None:
+        """The smoothing as applied: without future bins where the encoder is causal."""
+        if self.smoothing is None or not self.causal:
+            return self.smoothing
+        return self.smoothing.model_copy(update={"lookahead_bins": 0})
+
+
+class Block(nn.Module):
+    """Pre-norm attention and MLP, each added to the residual stream."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention = Attention(
+            config.width,
+            heads=config.heads,
+            head_width=config.head_width,
+            dropout=config.attention_dropout,
+            context=config.context,
+        )
+        self.mlp_norm = nn.LayerNorm(config.width)
+        self.up_proj = nn.Linear(config.width, config.feedforward)
+        self.down_proj = nn.Linear(config.feedforward, config.width)
+        self.dropout = config.feedforward_dropout
+
+    def forward(
+        self, rows: Tensor, lengths: Sequence[int], angles: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Transform packed trials."""
+        rows = rows + self.attention(self.attention_norm(rows), lengths, angles)
+        return rows + self.mlp(rows)
+
+    def mlp(self, rows: Tensor) -> Tensor:
+        """The position-wise branch."""
+        hidden = functional.gelu(self.up_proj(self.mlp_norm(rows)))
+        return functional.dropout(self.down_proj(hidden), self.dropout, self.training)
+
+    def step(
+        self, rows: Tensor, cache: tuple[Tensor, Tensor], angles: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Transform the next frames of one trial given the past keys and values."""
+        query, *fresh = self.attention.project(self.attention_norm(rows), angles)
+        key, value = (torch.cat(pair) for pair in zip(cache, fresh, strict=True))
+        positions = torch.arange(len(key), device=key.device)
+        seen = self.attention.context.allowed(positions[-len(query) :], positions)
+        rows = rows + self.attention.merge(attend(query, key, value, seen=seen))
+        kept = self.attention.context.backward
+        start = 0 if kept is None else max(0, len(key) - kept)
+        return rows + self.mlp(rows), (key[start:], value[start:])
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerState:
+    """A trial under way.
+
+    Attributes:
+        session: Index of the recording day.
+        smoother: What smoothing remembers; None without smoothing.
+        waiting: Smoothed bins that do not yet fill a patch.
+        caches: Keys and values of each block, no longer than its context.
+        n_frames: Frames made so far.
+    """
+
+    session: int
+    smoother: SmootherState | None
+    waiting: Float[Tensor, "bins channels"]
+    caches: tuple[tuple[Tensor, Tensor], ...]
+    n_frames: int
+
+
+class Transformer(Encoder):
+    """BIT's encoder (arXiv 2511.21740; dossier §3.1), running on packed trials.
+
+    Args:
+        config: Sizes.
+        sessions: Recording days to serve.
+    """
+
+    config: TransformerConfig
+
+    def __init__(self, config: TransformerConfig, sessions: Sequence[SessionSpec]) -> None:
+        super().__init__(sessions)
+        self.config = config
+        self.width, self.frame_bins = config.width, config.patch_bins
+        smoothing = config.effective_smoothing
+        self.smoother = None if smoothing is None else Smoother(smoothing)
+        self.lookahead_bins = _lookahead(config, 0 if smoothing is None else smoothing.future_bins)
+        self.shares_layers = config.read_in == "participant" and not config.day_affine
+        channels = [spec.n_channels for spec in self.sessions]
+        self.day = DayAffine(channels) if config.day_affine else None
+        self.read_ins = _read_ins(config, self.sessions)
+        self.mask_token = nn.Parameter(torch.randn(config.width))
+        self.rotary = Rotary(config.head_width, base=config.rope_base)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width)
+        if config.rescale:
+            self._rescale()
+
+    def trunk_parameters(self) -> list[nn.Parameter]:
+        """The parameters that do not depend on whose recording it is."""
+        return [self.mask_token, *self.blocks.parameters(), *self.norm.parameters()]
+
+    def n_frames(self, n_bins: Length) -> Length:
+        """Patches needed to hold every bin."""
+        return -(-n_bins // self.frame_bins)
+
+    def forward(
+        self,
+        features: Float[Tensor, "batch bins channels"],
+        n_bins: Int64[Tensor, " batch"],
+        session: Int64[Tensor, " batch"],
+    ) -> Float[Tensor, "batch frames width"]:
+        """Encode whole trials; see `Encoder.forward`."""
+        lengths, sessions = self.trial_lengths(features, n_bins, session)
+        trials = [
+            self._front(trial[:length], index)
+            for trial, length, index in zip(features, lengths, sessions, strict=True)
+        ]
+        frames = [self.n_frames(length) for length in lengths]
+        rows = self._embed(patch_rows(trials, self.frame_bins), frames, sessions)
+        positions = torch.cat([torch.arange(count, device=rows.device) for count in frames])
+        angles = self.rotary.angles(positions.float() * self.frame_bins)
+        for block in self._blocks():
+            rows = block(rows, frames, angles)
+        return pad_rows(self.norm(rows), frames)
+
+    def start(self, session: int) -> TransformerState:
+        """Begin a trial; see `Encoder.start`."""
+        if self.config.context.forward != 0:
+            raise ConfigError(
+                "this Transformer attends to the future, so it cannot stream; "
+                "train one with encoder.causal=true (or context_forward=0)"
+            )
+        n_channels = self.sessions[session].n_channels
+        nothing = self.mask_token.new_zeros(0, self.config.heads, self.config.head_width)
+        return TransformerState(
+            session=session,
+            smoother=None if self.smoother is None else self.smoother.start(n_channels),
+            waiting=self.mask_token.new_zeros(0, n_channels),
+            caches=((nothing, nothing),) * self.config.depth,
+            n_frames=0,
+        )
+
+    def step(
+        self, features: Float[Tensor, "bins channels"], state: TransformerState
+    ) -> tuple[Float[Tensor, "frames width"], TransformerState]:
+        """Take the next bins; see `Encoder.step`."""
+        self.check_channels(features.shape[-1], state.session)
+        smoother = state.smoother
+        if self.smoother is not None and smoother is not None:
+            features, smoother = self.smoother.step(features, smoother)
+        waiting = torch.cat([state.waiting, self._by_day(features, state.session)])
+        full = len(waiting) - len(waiting) % self.frame_bins
+        state = replace(state, smoother=smoother, waiting=waiting[full:])
+        return self._advance(waiting[:full], state)
+
+    def finish(self, state: TransformerState) -> Float[Tensor, "frames width"]:
+        """End the trial; see `Encoder.finish`."""
+        rest = state.waiting
+        if self.smoother is not None and state.smoother is not None:
+            late = self.smoother.finish(state.smoother)
+            rest = torch.cat([rest, self._by_day(late, state.session)])
+        return self._advance(rest, state)[0]
+
+    def _advance(
+        self, bins: Float[Tensor, "bins channels"], state: TransformerState
+    ) -> tuple[Float[Tensor, "frames width"], TransformerState]:
+        if len(bins) == 0:
+            return self.mask_token.new_zeros(0, self.width), state
+        count = self.n_frames(len(bins))
+        rows = self._embed(patch_rows([bins], self.frame_bins), [count], [state.session])
+        position = torch.arange(state.n_frames, state.n_frames + count, device=rows.device)
+        angles = self.rotary.angles(position.float() * self.frame_bins)
+        caches: list[tuple[Tensor, Tensor]] = []
+        for block, cache in zip(self._blocks(), state.caches, strict=True):
+            rows, cache = block.step(rows, cache, angles)
+            caches.append(cache)
+        done = replace(state, caches=tuple(caches), n_frames=state.n_frames + count)
+        return self.norm(rows), done
+
+    def _front(self, trial: Tensor, session: int) -> Tensor:
+        smooth = trial if self.smoother is None else self.smoother(trial)
+        return self._by_day(smooth, session)
+
+    def _by_day(self, trial: Tensor, session: int) -> Tensor:
+        return trial if self.day is None else self.day(trial, session)
+
+    def _embed(self, patches: Tensor, frames: Sequence[int], sessions: Sequence[int]) -> Tensor:
+        rows = self.read_ins(patches, frames, sessions)
+        config = self.config
+        if self.training and config.mask_ratio > 0:
+            hidden = span_mask(frames, ratio=config.mask_ratio, max_span=config.mask_max_span)
+            token = self.mask_token.to(rows.dtype)
+            rows = torch.where(hidden.to(rows.device).unsqueeze(1), token, rows)
+        return functional.dropout(rows, config.input_dropout, self.training)
+
+    @torch.no_grad()
+    def _rescale(self) -> None:
+        """Shrink every block's residual branches with depth (dossier §3.1, Fixup-like)."""
+        scale = 0.67 * self.config.depth**-0.25
+        for block in self._blocks():
+            attention = block.attention
+            attention.qkv_proj.weight.chunk(3)[2].mul_(scale * 2**0.5)
+            for layer in (attention.out_proj, block.up_proj, block.down_proj):
+                layer.weight.mul_(scale)
+
+    def _blocks(self) -> Iterator[Block]:
+        return cast("Iterator[Block]", iter(self.blocks))
+
+
+def _lookahead(config: TransformerConfig, smoothing_bins: int) -> int | None:
+    forward = config.context.forward
+    if forward is None:
+        return None
+    return forward * config.depth * config.patch_bins + smoothing_bins
+
+
+def _read_ins(config: TransformerConfig, sessions: Sequence[SessionSpec]) -> ReadIns:
+    if config.read_in == "session":
+        sizes, of_session = [spec.n_channels for spec in sessions], list(range(len(sessions)))
+    else:
+        channels = participants_of(sessions)
+        order = {participant: index for index, participant in enumerate(channels)}
+        sizes = list(channels.values())
+        of_session = [order[spec.participant] for spec in sessions]
+    inputs = [size * config.patch_bins for size in sizes]
+    return ReadIns(inputs, width=config.width, of_session=of_session)
