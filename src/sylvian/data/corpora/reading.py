@@ -31,7 +31,9 @@ DAMAGE = (
 
 
 @contextmanager
-def reading(where: Path | str) -> Iterator[None]:
+def reading(
+    where: Path | str, *, advice: str = "the file is damaged, download it again"
+) -> Iterator[None]:
     """Turn what a file library raises inside the block into a DataError that names `where`.
 
     Raises:
@@ -41,9 +43,7 @@ def reading(where: Path | str) -> Iterator[None]:
         yield
     except DAMAGE as failure:
         reason = " ".join(str(failure).split()) or type(failure).__name__
-        raise DataError(
-            f"{where}: cannot be read ({reason}); the file is damaged, download it again"
-        ) from failure
+        raise DataError(f"{where}: cannot be read ({reason}); {advice}") from failure
 
 
 def dated(names: Iterable[str], prefix: str) -> dict[str, str]:

@@ -1,0 +1,145 @@
+"""A prepared corpus: every trial by its key, normalised as it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sylvian.data.corpora.base import CorpusFacts
+from sylvian.data.index import Index, SessionEntry, read_index
+from sylvian.data.normalize import (
+    Apply,
+    Features,
+    Kind,
+    NormalizeConfig,
+    lookahead_bins,
+    session_normalizer,
+)
+from sylvian.data.sessionfile import StoredTrial, read_features, read_moments, read_table
+from sylvian.data.splits import Rule, Splits, split_trials
+from sylvian.errors import DataError
+from sylvian.types import Trial, TrialInfo, TrialKey
+
+_AUTO = NormalizeConfig()
+
+
+class PreparedCorpus:
+    """The trials of one prepared corpus.
+
+    Holds descriptions, no features and no open file: it can be pickled to a spawned worker, forked,
+    or shared by threads. A session's normalising statistics are loaded with its first trial.
+
+    Attributes:
+        normalize: How features are z-scored.
+        infos: Descriptions of all trials, sorted by key.
+        contents: Digest of each trial's features as published.
+    """
+
+    def __init__(self, folder: Path, index: Index, normalize: NormalizeConfig) -> None:
+        self.normalize = normalize
+        self._index = index
+        self._kinds = {
+            name: normalize.resolve(facts) for name, facts in index.facts.participants.items()
+        }
+        sessions = [_Session(folder, entry, self) for entry in index.sessions]
+        places = {
+            stored.info.key: (session, place)
+            for session in sessions
+            for place, stored in enumerate(session.table)
+        }
+        self._places = {key: places[key] for key in sorted(places)}
+        stored = [session.table[place] for session, place in self._places.values()]
+        self.infos: tuple[TrialInfo, ...] = tuple(trial.info for trial in stored)
+        self.contents = {trial.info.key: trial.content for trial in stored}
+
+    @classmethod
+    def open(cls, data: Path, corpus: str, *, normalize: NormalizeConfig = _AUTO) -> PreparedCorpus:
+        """Open what `prepare` wrote.
+
+        Args:
+            data: Folder of prepared corpora.
+            corpus: Name of the corpus.
+            normalize: How features are z-scored when read.
+
+        Raises:
+            DataError: nothing is prepared there, or it is damaged.
+        """
+        folder = Path(data) / corpus
+        return cls(folder, read_index(folder), normalize)
+
+    @property
+    def facts(self) -> CorpusFacts:
+        """What the reader knew about the release."""
+        return self._index.facts
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits of the prepared files' checksums."""
+        return self._index.digest
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Participant -> columns of the feature matrix."""
+        return {entry.participant: entry.n_channels for entry in self._index.sessions}
+
+    @property
+    def lookahead_bins(self) -> int | None:
+        """Bins of future our z-score looks at: 0, or None for the whole block."""
+        looks = {lookahead_bins(self._kinds[participant]) for participant in self.channels}
+        return None if None in looks else 0
+
+    @property
+    def sees_future(self) -> bool:
+        """Whether any feature depends on later bins, by the release's z-score or by ours."""
+        released = any(self.facts.participants[name].sees_future for name in self.channels)
+        return released or self.lookahead_bins is None
+
+    def kind(self, participant: str) -> Kind:
+        """Say which z-score a participant's features get."""
+        return self._kinds[participant]
+
+    def read(self, key: TrialKey) -> Trial:
+        """Read one trial, float32, z-scored.
+
+        Raises:
+            DataError: there is no such trial, or its file is missing or cut short.
+        """
+        if key not in self._places:
+            raise DataError(f"{key}: no such trial is prepared; run 'sylvian prepare {key.corpus}'")
+        session, place = self._places[key]
+        return Trial(session.table[place].info, session.features(place))
+
+    def splits(self, rule: Rule = "benchmark") -> Splits:
+        """Divide the trials by a named rule; `split_trials` says how.
+
+        Raises:
+            DataError: a trial or recording is in two splits.
+        """
+        return split_trials(self.infos, rule, contents=self.contents)
+
+
+class _Session:
+    """One session file: its table, and its normaliser once a trial was read."""
+
+    def __init__(self, folder: Path, entry: SessionEntry, corpus: PreparedCorpus) -> None:
+        self._path = folder / entry.file
+        self._n_channels = entry.n_channels
+        self._kind = corpus.kind(entry.participant)
+        self._config = corpus.normalize
+        self._apply: Apply | None = None
+        name = corpus.facts.name
+        self.table: list[StoredTrial] = read_table(
+            self._path, name, entry.participant, entry.session
+        )
+
+    def features(self, place: int) -> Features:
+        raw = read_features(self._path, self.table[place], self._n_channels)
+        if self._kind == "none":
+            return raw
+        if self._apply is None:
+            moments = read_moments(self._path, self.table)
+            self._apply = session_normalizer(self._kind, self._config, moments)
+        return self._apply(place, raw)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_apply": None}  # each process computes its own

@@ -1,0 +1,79 @@
+"""The door: what a trial must be before it is prepared."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from sylvian.data.corpora.base import CorpusFacts, SessionRef
+from sylvian.data.moments import Moments
+from sylvian.errors import DataError
+from sylvian.text import PHONES, SIL
+from sylvian.types import Trial, TrialInfo
+
+_KNOWN = frozenset((*PHONES, SIL))
+
+
+def checked(trial: Trial, session: SessionRef, facts: CorpusFacts) -> Moments:
+    """Refuse a trial that would spoil training, naming its file and key.
+
+    Returns:
+        The moments of its features, since they had to be computed to see that all are finite.
+
+    Raises:
+        DataError: no bins, another number of channels than the facts say, a NaN or infinite value,
+            a label outside the vocabulary, a split the release does not have, or another session.
+    """
+    info = trial.info
+    where = f"{session.paths.get(info.split, session.session)}: {info.key}"
+    _check_place(info, session, facts, where)
+    n_channels = facts.participants[session.participant].n_channels
+    if trial.features.shape[0] == 0:
+        raise DataError(
+            f"{where}: empty, it has no bins; remove the trial or download the file again"
+        )
+    if trial.features.shape != (info.n_bins, n_channels):
+        raise DataError(
+            f"{where}: features have shape {trial.features.shape}, expected "
+            f"({info.n_bins} bins, {n_channels} channels) for {session.participant}"
+        )
+    unknown = set(info.phonemes or ()) - _KNOWN
+    if unknown:
+        raise DataError(f"{where}: label {min(unknown)!r} is outside the phoneme vocabulary")
+    return _finite_moments(trial, where)
+
+
+def is_impossible(info: TrialInfo) -> bool:
+    """Tell whether a trial is too short for its labels even with one frame a bin.
+
+    CTC needs a frame for each label and a blank between equal neighbours.
+    """
+    labels = info.phonemes or ()
+    return info.n_bins < len(labels) + sum(a == b for a, b in pairwise(labels))
+
+
+def _check_place(info: TrialInfo, session: SessionRef, facts: CorpusFacts, where: str) -> None:
+    expected = facts.name, session.participant, session.session
+    if (info.key.corpus, info.key.participant, info.key.session) != expected:
+        raise DataError(f"{where}: the reader gave it out for session {'/'.join(expected)}")
+    if info.split not in facts.splits:
+        raise DataError(
+            f"{where}: split {info.split!r} is none of {facts.name}'s: {', '.join(facts.splits)}"
+        )
+
+
+def _finite_moments(trial: Trial, where: str) -> Moments:
+    # A mean is finite only if all values are, so the check costs nothing; NaNs are not a warning.
+    with np.errstate(invalid="ignore", over="ignore"):
+        moments = Moments.of(trial.features)
+    if np.isfinite(moments.m2).all():
+        return moments
+    bins, channels = np.nonzero(~np.isfinite(trial.features))
+    if not len(bins):
+        raise DataError(f"{where}: values too large to square; are the features in the right unit?")
+    value = trial.features[bins[0], channels[0]]
+    raise DataError(
+        f"{where}: {len(bins)} values are not finite, the first ({value}) at bin {bins[0]}, "
+        f"channel {channels[0]}; the file is damaged, download it again"
+    )
