@@ -1,0 +1,175 @@
+"""A run folder: the files one experiment leaves behind, and where each verb finds them.
+
+`<recipe>-<digest>/` holds `recipe.json env.json metrics.csv trained.json protocol.json
+decoder.json`, `checkpoint/{best,last}/`, and for each decoded split a folder with
+`logits.safetensors greedy.jsonl nbest.jsonl scores.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from sylvian import config
+from sylvian.errors import CheckpointError
+from sylvian.recipes import Recipe
+
+FORMAT = 1
+_PACKAGES = ("sylvian", "torch", "lightning", "numpy", "h5py", "kaldi-decoder", "kaldifst")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One experiment on disk."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, name: str | Path, runs: Path) -> RunFolder:
+        """Find a run by its path or by its name below `runs`.
+
+        Raises:
+            CheckpointError: there is no run there, or another program's format.
+        """
+        for candidate in (Path(name), runs / name):
+            if (candidate / "recipe.json").is_file():
+                folder = cls(candidate)
+                folder._read("recipe.json")
+                return folder
+        known = sorted(path.parent.name for path in runs.glob("*/recipe.json"))
+        listing = ", ".join(known[:8]) or "none"
+        raise CheckpointError(f"{name}: no run folder there; runs below {runs}: {listing}")
+
+    @classmethod
+    def place(cls, recipe: Recipe, data_digest: str, runs: Path) -> RunFolder:
+        """Name the folder of a recipe on given data: equal experiments get equal names."""
+        together = hashlib.sha256(f"{config.digest(recipe)} {data_digest}".encode()).hexdigest()
+        return cls(runs / f"{recipe.name}-{together[:8]}")
+
+    def create(
+        self, recipe: Recipe, *, data: Path, data_digest: str, facts: dict[str, Any]
+    ) -> None:
+        """Write the recipe and the environment; safe to repeat.
+
+        Args:
+            recipe: The complete experiment.
+            data: Folder of prepared corpora.
+            data_digest: Digest of the prepared corpus.
+            facts: More facts of the data a later reader should see (citation, sees_future).
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._write("env.json", environment(data, data_digest) | {"corpus": facts})
+        self._write("recipe.json", {"recipe": config.dump(recipe)})
+
+    @property
+    def recipe(self) -> Recipe:
+        """The experiment as it was resolved when the run began."""
+        return config.load(Recipe, self._read("recipe.json")["recipe"])
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, machine, command and data of the run."""
+        return self._read("env.json")
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint with the lowest validation PER."""
+        return self.path / "checkpoint" / "best"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training ran to its end."""
+        return (self.path / "trained.json").is_file()
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """Outcome of the training.
+
+        Raises:
+            CheckpointError: training has not finished.
+        """
+        if not self.is_finished:
+            raise CheckpointError(
+                f"{self.path}: training has not finished; continue it with "
+                f"'sylvian train {self.recipe.name} --resume {self.path}'"
+            )
+        return self._read("trained.json")
+
+    def finish(self, outcome: dict[str, Any]) -> None:
+        """Record the outcome of the training."""
+        self._write("trained.json", outcome)
+
+    def split(self, name: str) -> Path:
+        """Folder of one split's decodes and scores."""
+        return self.path / name
+
+    def read_optional(self, name: str) -> dict[str, Any] | None:
+        """Read one of the run's JSON files, or None where it was not written yet."""
+        return self._read(name) if (self.path / name).is_file() else None
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Write one of the run's JSON files atomically, with the format number."""
+        self._write(name, content)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, ValueError) as failure:
+            raise CheckpointError(f"{path}: cannot be read as JSON ({failure})") from None
+        found = content.pop("format", None) if isinstance(content, dict) else None
+        if found != FORMAT:
+            raise CheckpointError(
+                f"{path}: format {found}, this version of sylvian reads format {FORMAT}; "
+                "train the run again or use the version that wrote it"
+            )
+        return dict(content)
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(path.suffix + ".partial")
+        partial.write_text(json.dumps({"format": FORMAT} | content, indent=1) + "\n")
+        partial.replace(path)
+
+
+def environment(data: Path, data_digest: str) -> dict[str, Any]:
+    """Collect what is needed to explain a number later: versions, machine, command, data."""
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "n_cpus": os.cpu_count(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "data": str(data.resolve()),
+        "data_digest": data_digest,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the checkout the package runs from; None for an installed wheel."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
