@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
@@ -51,7 +51,7 @@ class GruConfig(Config):
         return cls()
 
     @model_validator(mode="after")
-    def _causal_means_causal(self) -> Self:
+    def _causal_means_causal(self) -> GruConfig:
         if self.causal and self.bidirectional:
             raise ValueError("causal=true contradicts bidirectional=true; set one of them")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self, cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -54,7 +54,7 @@ class TransformerConfig(Config):
     smoothing: SmoothingConfig | None = Field(SmoothingConfig(), description="null: none")
 
     @model_validator(mode="after")
-    def _causal_means_causal(self) -> Self:
+    def _causal_means_causal(self) -> TransformerConfig:
         if self.causal and self.context_forward:
             raise ValueError("causal=true contradicts context_forward; set one of them")
         return self
