@@ -82,7 +82,7 @@ def _cut(path: Path, name: str, n_columns: int) -> list[Features]:
         return [np.asarray(matrix[:, :n_columns], np.float32) for matrix in cells]
 
 
-def _variable(path: Path, name: str) -> np.ndarray[Any, Any]:
+def _variable(path: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     with reading(path):
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
@@ -94,7 +94,7 @@ def _variable(path: Path, name: str) -> np.ndarray[Any, Any]:
     return value
 
 
-def _from_hdf5(file: h5py.File, name: str) -> np.ndarray[Any, Any]:
+def _from_hdf5(file: h5py.File, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     """Read one variable of a version 7.3 file, which stores every array transposed."""
     data = file[name]
     if data.dtype == h5py.ref_dtype:
@@ -105,7 +105,7 @@ def _from_hdf5(file: h5py.File, name: str) -> np.ndarray[Any, Any]:
     return _plain(data)
 
 
-def _plain(data: h5py.Dataset) -> np.ndarray[Any, Any]:
+def _plain(data: h5py.Dataset) -> np.ndarray[Any, np.dtype[Any]]:
     values = np.asarray(data[()]).T
     if data.attrs.get("MATLAB_class") == b"char":
         return np.array(["".join(map(chr, row)) for row in np.atleast_2d(values)])
