@@ -20,8 +20,8 @@ def normalize_sentence(text: str) -> str:
     Returns:
         The words, one space apart; empty where nothing is left.
 
-    Source: `remove_punctuation` of nejm-brain-to-text, `evaluate_model_helpers.py`; the Brain-to-Text
-    '24 code shares the character class and the `--` rule.
+    Source: `remove_punctuation` of nejm-brain-to-text (`evaluate_model_helpers.py`); the
+    Brain-to-Text '24 code shares the character class and the `--` rule.
 
     Why here: the published function deletes the typographic apostrophe (U+2019), the published
     phoneme labels and language-model text read it as the ASCII one. It matters in two of T15's

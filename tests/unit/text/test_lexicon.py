@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from sylvian.errors import DecodeError
 from sylvian.text import PHONES, SIL, Lexicon
 
-pronunciations = st.lists(st.lists(st.sampled_from(PHONES), min_size=1, max_size=4), min_size=1, max_size=3)  # fmt: skip
+phones = st.lists(st.sampled_from(PHONES), min_size=1, max_size=4)
+pronunciations = st.lists(phones, min_size=1, max_size=3)
 lexicons = st.dictionaries(st.from_regex(r"[a-z'-]{1,6}", fullmatch=True), pronunciations)
 
 
@@ -84,8 +85,15 @@ def test_truncated_gzip_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "entries",
-    [{"": [["K"]]}, {"two words": [["K"]]}, {"Cat": [["K"]]}, {"cat": []}, {"cat": [[]]}, {"cat": [["Q"]]}],
-)  # fmt: skip
+    [
+        {"": [["K"]]},
+        {"two words": [["K"]]},
+        {"Cat": [["K"]]},
+        {"cat": []},
+        {"cat": [[]]},
+        {"cat": [["Q"]]},
+    ],
+)
 def test_bad_entries_are_refused(entries: dict[str, list[list[str]]]) -> None:
     with pytest.raises(DecodeError):
         Lexicon(entries)

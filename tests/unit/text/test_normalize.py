@@ -9,7 +9,7 @@ from sylvian.text import is_cue, normalize_sentence
     ("raw", "expected"),
     [
         ("How does it keep the cost down?", "how does it keep the cost down"),
-        ("First off we 'd probably wind up with a dud.", "first off we'd probably wind up with a dud"),
+        ("First off we 'd probably wind up.", "first off we'd probably wind up"),
         ("back what\u2019s mine", "back what's mine"),
         ("a well-known x- ray", "a well-known x ray"),
         ("so--then", "sothen"),
@@ -21,7 +21,7 @@ from sylvian.text import is_cue, normalize_sentence
         ("?!", ""),
         ("", ""),
     ],
-)  # fmt: skip
+)
 def test_follows_the_benchmark(raw: str, expected: str) -> None:
     assert normalize_sentence(raw) == expected
 

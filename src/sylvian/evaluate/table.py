@@ -1,0 +1,100 @@
+"""The printed account: error rates in percent, their 95 % intervals, and what to keep in mind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from sylvian.evaluate.report import ALL, UNITS, ScoreReport
+from sylvian.types import Score
+
+BLANK_CELL = "\N{EN DASH}"
+
+
+class Row(NamedTuple):
+    """One line of the table, as text."""
+
+    group: str
+    n_trials: str
+    per: str
+    wer: str
+    cer: str
+
+
+def percent(score: Score | None) -> str:
+    """Write an error rate as `6.3 (5.7–7.0)`, in percent; a dash where it means nothing."""
+    if score is None or math.isnan(score.rate):
+        return BLANK_CELL
+    if math.isnan(score.low) or math.isnan(score.high):
+        return f"{100 * score.rate:.1f}"
+    return f"{100 * score.rate:.1f} ({100 * score.low:.1f}\N{EN DASH}{100 * score.high:.1f})"
+
+
+def report_rows(report: ScoreReport, *, sessions: bool = False) -> list[Row]:
+    """Lay a report out as text, one row a group, `all` first.
+
+    Groups that would only repeat the first row (the only participant, the only prompt set) are left
+    out.
+
+    Args:
+        report: What was scored.
+        sessions: Whether to give every session its row.
+    """
+    groups = [*report.groups(ALL), *_several(report, "participant:")]
+    groups += [*_several(report, "prompt_set:"), *report.groups("seen"), *report.groups("unseen")]
+    if sessions:
+        groups += report.groups("session:")
+    return [_row(report, group) for group in groups]
+
+
+def report_table(
+    report: ScoreReport, *, title: str = "", notes: Sequence[str] = (), sessions: bool = False
+) -> Table:
+    """Draw a report for the terminal.
+
+    Args:
+        report: What was scored.
+        title: Line above the table.
+        notes: Sentences below it: what `Protocol.notes` says.
+        sessions: Whether to give every session its row.
+    """
+    below = "\n".join([*_cues(report), *notes])
+    table = Table(title=title or None, caption=below or None, box=SIMPLE_HEAD)
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("", no_wrap=True)
+    table.add_column("trials", justify="right")
+    shown = [unit for unit in UNITS if _any(report, unit)] or ["per", "wer"]
+    for unit in shown:
+        table.add_column(f"{unit.upper()} % (95 %)", justify="right", no_wrap=True)
+    for row in report_rows(report, sessions=sessions):
+        cells = (getattr(row, unit) for unit in shown)
+        table.add_row(row.group, row.n_trials, *cells, style="bold" if row.group == ALL else "")
+    return table
+
+
+def _several(report: ScoreReport, prefix: str) -> tuple[str, ...]:
+    groups = report.groups(prefix)
+    return groups if len(groups) > 1 else ()
+
+
+def _row(report: ScoreReport, group: str) -> Row:
+    per, wer, cer = (report.find(unit, group) for unit in UNITS)
+    n_trials = max(score.n_trials if score else 0 for score in (per, wer, cer))
+    name = group.partition(":")[2] or group
+    return Row(name, str(n_trials), percent(per), percent(wer), percent(cer))
+
+
+def _any(report: ScoreReport, unit: str) -> bool:
+    score = report.find(unit)
+    return score is not None and not math.isnan(score.rate)
+
+
+def _cues(report: ScoreReport) -> list[str]:
+    if not report.cues:
+        return []
+    listing = ", ".join(f"{name} ×{n}" for name, n in report.cues.items())
+    return [f"Left out, being instructions: {listing}."]
