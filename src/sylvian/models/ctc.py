@@ -78,7 +78,19 @@ class CtcObjective:
         Raises:
             DataError: a trial has no labels.
         """
-        logits, n_frames = self.model(batch)
+        return self.score(batch, *self.model(batch))
+
+    def score(
+        self,
+        batch: Batch,
+        logits: Float[Tensor, "batch frames tokens"],
+        n_frames: Int64[Tensor, " batch"],
+    ) -> LossParts:
+        """Score what the model said about a labelled batch.
+
+        Raises:
+            DataError: a trial has no labels.
+        """
         unlabelled = (batch.n_labels == 0).nonzero().flatten().tolist()
         if unlabelled:
             raise DataError(
@@ -129,8 +141,18 @@ def logits_of(model: CtcModel, batch: Batch) -> list[Logits]:
         logits, n_frames = model(batch)
     finally:
         model.train(was_training)
+    return split_logits(model, batch, logits, n_frames)
+
+
+def split_logits(
+    model: CtcModel,
+    batch: Batch,
+    logits: Float[Tensor, "batch frames tokens"],
+    n_frames: Int64[Tensor, " batch"],
+) -> list[Logits]:
+    """Cut what `model` said about a batch into one unpadded float32 matrix per trial."""
     frame_s = model.encoder.frame_bins * batch.bin_s
-    values = logits.cpu().numpy()
+    values = logits.detach().cpu().numpy()
     return [
         Logits(key, own[:length].copy(), frame_s, model.vocabulary)
         for key, own, length in zip(batch.keys, values, n_frames.tolist(), strict=True)

@@ -1,0 +1,129 @@
+"""What happens around the steps: writing down, saving, and telling how far we are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from sylvian.train.checkpoints import Checkpoints, Record, Trainee
+from sylvian.train.metrics import Board, MetricsLog, MetricsRow
+from sylvian.train.module import CtcTraining
+
+Progress = Callable[[str, int, int, str], None]
+"""`progress(stage, done, total, message)`: told how far the work is; whoever calls us draws bars.
+
+Stage `train` counts groups of the whole run, stage `validate` batches of one epoch's validation;
+the message says epoch, loss and PER in a few words.
+"""
+
+
+class Restorer(Callback):
+    """Give a resumed run its optimiser and average back, once Lightning has made them."""
+
+    def __init__(self, checkpoints: Checkpoints, record: Record | None) -> None:
+        self._checkpoints, self._record = checkpoints, record
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Restore before the first step."""
+        if self._record:
+            self._checkpoints.restore(trainee_of(_ours(pl_module)), self._record)
+
+
+class Recorder(Callback):
+    """Write an epoch's row and save the run, in the order that survives a kill.
+
+    First the row, then the checkpoint: a row without its checkpoint is cut off on resume, a
+    checkpoint without its row could not be mended.
+    """
+
+    def __init__(
+        self, checkpoints: Checkpoints, log: MetricsLog, *, board: Board | None = None
+    ) -> None:
+        self._checkpoints, self._log, self._board = checkpoints, log, board
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Save within an epoch when asked."""
+        module = _ours(pl_module)
+        every = module.config.save_every_steps
+        if every and batch and module.state.step % every == 0 and trainer.is_global_zero:
+            self._checkpoints.save(trainee_of(module), module.state)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record and save a completed epoch."""
+        module = _ours(pl_module)
+        sums, state = module.validation, module.state
+        seconds = time.perf_counter() - self._started
+        per = sums.counts.rate
+        row = MetricsRow.of(state, val_loss=sums.loss, val_per=per, seconds=seconds)
+        is_best = state.finish_epoch(val_per=per, seconds=seconds)
+        if not trainer.is_global_zero:
+            return
+        self._log.append(row)
+        if self._board:
+            self._board.append(row)
+        self._checkpoints.save(trainee_of(module), state, is_best=is_best)
+
+
+class Reporter(Callback):
+    """Pass the position on to a progress function."""
+
+    def __init__(self, progress: Progress, *, n_epochs: int) -> None:
+        self._progress, self._n_epochs = progress, n_epochs
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Report a group."""
+        state = _ours(pl_module).state
+        n_groups = int(trainer.num_training_batches)
+        done, tally = state.epoch * n_groups + batch_idx + 1, state.tally
+        loss = f" loss {tally.loss_sum / tally.n_items:.3f}" if tally.n_items else ""
+        best = "" if state.best_val_per is None else f" best PER {state.best_val_per:.3f}"
+        message = f"epoch {state.epoch + 1}/{self._n_epochs}{loss}{best}"
+        self._progress("train", done, self._n_epochs * n_groups, message)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Report a validation batch."""
+        counts = _ours(pl_module).validation.counts
+        total = int(sum(trainer.num_val_batches))
+        self._progress("validate", batch_idx + 1, total, f"PER {counts.rate:.3f}")
+
+
+def trainee_of(module: CtcTraining) -> Trainee:
+    """Gather what a checkpoint consists of."""
+    optimizer = module.optimizers(use_pl_optimizer=False)
+    assert not isinstance(optimizer, list)
+    return Trainee(module.model, optimizer, module.ema)
+
+
+def _ours(module: LightningModule) -> CtcTraining:
+    assert isinstance(module, CtcTraining)
+    return module

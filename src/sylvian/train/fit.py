@@ -1,0 +1,214 @@
+"""Train one model in one run folder; the only door into this room."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch import Callback, Trainer
+
+from sylvian.config import flatten
+from sylvian.errors import CheckpointError, ConfigError, DataError
+from sylvian.models.ctc import CtcModel
+from sylvian.train.augment import AugmentConfig
+from sylvian.train.callbacks import Progress, Recorder, Reporter, Restorer
+from sylvian.train.checkpoints import Checkpoints, Record
+from sylvian.train.config import RUNTIME_FIELDS, TrainConfig
+from sylvian.train.data import Read, TrainingData, training_data
+from sylvian.train.metrics import Board, MetricsLog
+from sylvian.train.module import CountErrors, CtcTraining
+from sylvian.train.state import RunState
+from sylvian.types import TrialInfo, TrialKey
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """How a run ended.
+
+    Attributes:
+        best_epoch: Epoch (from 1) whose model is in `checkpoint/best`.
+        best_val_per: Its phoneme error rate on the validation trials.
+        epochs: Epochs completed.
+        seconds: Time spent in them, over all parts of a resumed run.
+        n_impossible: Training trials too short for their labels in the last epoch.
+    """
+
+    best_epoch: int
+    best_val_per: float
+    epochs: int
+    seconds: float
+    n_impossible: int
+
+
+def fit(
+    model: CtcModel,
+    *,
+    train: Sequence[TrialInfo],
+    val: Sequence[TrialInfo],
+    read: Read,
+    config: TrainConfig,
+    augment: AugmentConfig,
+    run: Path,
+    count_errors: CountErrors,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> FitResult:
+    """Train `model`; leaves metrics.csv and checkpoint/{best,last} in `run`.
+
+    A resumed run continues after the last save and gives, on the same machine with the same number
+    of threads, the numbers of a run that was never stopped.
+
+    Args:
+        model: Freshly built; afterwards it carries the weights of the last step. Load
+            `checkpoint/best` for the model to use.
+        train: Labelled trials, all of sessions the encoder was built for.
+        val: Labelled trials that choose the best epoch; never test trials.
+        read: Reads one normalised trial; with `n_workers` it must survive pickling.
+        config: Optimisation.
+        augment: Disturbance of training trials.
+        run: Folder of the run, created if missing.
+        count_errors: Decodes one trial's logits greedily and counts phoneme errors.
+        resume: Continue what `run` holds; a run killed before its first save starts again.
+        progress: Told about every step.
+
+    Raises:
+        ConfigError: there are no trials, a session is unknown, or TensorBoard is not installed.
+        DataError: a trial is unlabelled, occurs twice, or cannot be read.
+        CheckpointError: `run` already holds a run and `resume` is False, or its state cannot be
+            continued with these settings, or the disk is full.
+        SylvianError: losses or gradients stayed non-finite for `config.patience_nonfinite` steps.
+    """
+    _check_trials(train, val)
+    settings = _settings(model, config, augment, (train, val))
+    checkpoints = Checkpoints(run / "checkpoint", settings=settings)
+    record = _open_run(run, checkpoints, resume=resume)
+    state = RunState()
+    if record:
+        state = record.state
+        checkpoints.restore_model(model, record)
+    module = CtcTraining(
+        model,
+        config=config,
+        state=state,
+        references={info.key: info.phonemes or () for info in val},
+        count_errors=count_errors,
+    )
+    data = training_data(
+        train, val, read=read, model=model, config=config, augment=augment, state=state
+    )
+    if state.epoch < config.epochs:
+        with closing(Board(run / "tensorboard")) if config.tensorboard else nullcontext() as board:
+            recorder = Recorder(checkpoints, MetricsLog(run / "metrics.csv"), board=board)
+            callbacks: list[Callback] = [Restorer(checkpoints, record), recorder]
+            if progress:
+                callbacks.append(Reporter(progress, n_epochs=config.epochs))
+            _train(module, data, run, callbacks)
+    return _result(state)
+
+
+def _train(module: CtcTraining, data: TrainingData, run: Path, callbacks: list[Callback]) -> None:
+    """Let Lightning run the epochs that are left."""
+    config = module.config
+    if config.device == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("train.device=gpu, but torch sees no GPU; use cpu or auto")
+    module.model.train()
+    with quiet_lightning():
+        trainer = Trainer(
+            accelerator=config.device,
+            devices=1,
+            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+            max_epochs=config.epochs - module.state.epoch,
+            callbacks=callbacks,
+            default_root_dir=run,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module, datamodule=data)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence advice that is not meant for our users: devices found, workers, loggers to buy."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PossibleUserWarning)
+            # Lightning 2.6 asks an old question about a tree of loaders that torch 2.13 dislikes
+            warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _open_run(run: Path, checkpoints: Checkpoints, *, resume: bool) -> Record | None:
+    """Start the folder, or bring its files back to the last save."""
+    log = MetricsLog(run / "metrics.csv")
+    if log.path.exists() and not resume:
+        raise CheckpointError(f"{run}: already holds a run; resume it or choose another folder")
+    record = checkpoints.load()
+    if record:
+        log.truncate(record.state.epoch)
+    else:
+        checkpoints.clear()
+        log.begin()
+    return record
+
+
+def _check_trials(train: Sequence[TrialInfo], val: Sequence[TrialInfo]) -> None:
+    if not train or not val:
+        raise ConfigError(
+            f"{len(train)} training and {len(val)} validation trials; training needs both"
+        )
+    seen: set[TrialKey] = set()
+    for info in (*train, *val):
+        if not info.phonemes:
+            raise DataError(f"{info.key}: no phonemes; train and validate on labelled trials only")
+        if info.key in seen:
+            raise DataError(f"{info.key}: given twice; a trial trains or validates, once")
+        seen.add(info.key)
+
+
+def _settings(
+    model: CtcModel,
+    config: TrainConfig,
+    augment: AugmentConfig,
+    trials: tuple[Sequence[TrialInfo], Sequence[TrialInfo]],
+) -> dict[str, Any]:
+    """Flatten everything the numbers of a run depend on, features and code excepted."""
+    found: dict[str, Any] = {}
+    parts = {"encoder": model.encoder.config, "train": config, "augment": augment}
+    for part, settings in parts.items():
+        found |= {f"{part}.{name}": value for name, value in flatten(settings)}
+    for name in RUNTIME_FIELDS:
+        del found[f"train.{name}"]
+    for name, infos in zip(("train", "val"), trials, strict=True):
+        text = "\n".join(f"{info.key} {info.n_bins} {info.phonemes}" for info in infos)
+        found[f"{name} trials"] = f"{len(infos)} ({sha256(text.encode()).hexdigest()[:12]})"
+    return found
+
+
+def _result(state: RunState) -> FitResult:
+    assert state.best_epoch is not None and state.best_val_per is not None
+    return FitResult(
+        best_epoch=state.best_epoch,
+        best_val_per=state.best_val_per,
+        epochs=state.epoch,
+        seconds=state.seconds,
+        n_impossible=state.n_impossible,
+    )

@@ -1,0 +1,153 @@
+"""One row an epoch, for people and plots: always `metrics.csv`, TensorBoard when asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sylvian.errors import CheckpointError, ConfigError
+from sylvian.train.files import append_durably, write_durably
+from sylvian.train.state import RunState
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRow:
+    """An epoch in numbers.
+
+    Attributes:
+        epoch: From 1.
+        step: Optimiser steps taken since the start of the run.
+        train_loss: Mean over the epoch's trials in nats, with augmentation and dropout.
+        val_loss: Mean over the validation trials in nats.
+        val_per: Phoneme error rate of all validation trials together, greedy and free-running.
+        learning_rate: Rate of the epoch's last step.
+        grad_norm: Mean norm of the epoch's gradients before clipping.
+        n_nonfinite: Steps skipped in this epoch for a loss or gradient that was not finite.
+        n_impossible: Training trials too short for their labels in this epoch.
+        trials_per_s: Training trials per second of training, data loading included.
+        seconds: Time the epoch took, validation included.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float
+    val_loss: float
+    val_per: float
+    learning_rate: float
+    grad_norm: float
+    n_nonfinite: int
+    n_impossible: int
+    trials_per_s: float
+    seconds: float
+
+    @classmethod
+    def of(cls, state: RunState, *, val_loss: float, val_per: float, seconds: float) -> MetricsRow:
+        """Turn the sums of the epoch under way into its row."""
+        tally = state.tally
+        return cls(
+            epoch=state.epoch + 1,
+            step=state.step,
+            train_loss=_ratio(tally.loss_sum, tally.n_items),
+            val_loss=val_loss,
+            val_per=val_per,
+            learning_rate=tally.learning_rate,
+            grad_norm=_ratio(tally.norm_sum, tally.n_steps),
+            n_nonfinite=tally.n_nonfinite,
+            n_impossible=tally.n_impossible,
+            trials_per_s=_ratio(tally.n_trials, tally.seconds),
+            seconds=seconds,
+        )
+
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(MetricsRow))
+TIMING_COLUMNS = ("trials_per_s", "seconds")
+"""Columns that differ from run to run; all others are reproduced by a resumed run."""
+
+
+class MetricsLog:
+    """`metrics.csv`; a row is on disk when `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self) -> None:
+        """Start an empty file."""
+        write_durably(self.path, _line(COLUMNS))
+
+    def append(self, row: MetricsRow) -> None:
+        """Add one epoch; numbers are written so that reading gives the same float back."""
+        append_durably(self.path, _line(astuple(row)))
+
+    def truncate(self, n_epochs: int) -> None:
+        """Drop every row after `n_epochs`, and a half-written one, so that none comes twice.
+
+        Raises:
+            CheckpointError: a row that should be there is missing.
+        """
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        if len(lines) <= n_epochs or (lines and lines[0] != ",".join(COLUMNS)):
+            raise CheckpointError(
+                f"{self.path}: does not hold the {n_epochs} epochs that the checkpoint has seen; "
+                "restore the file, or train into a new run folder"
+            )
+        write_durably(self.path, "".join(f"{line}\n" for line in lines[: n_epochs + 1]).encode())
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read `metrics.csv` back, one mapping an epoch.
+
+    Raises:
+        CheckpointError: the file is missing or a value is not a number.
+    """
+    try:
+        with path.open(newline="") as file:
+            return [
+                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError) as failure:
+        raise CheckpointError(f"{path}: not a readable metrics file ({failure})") from failure
+
+
+class Board:
+    """TensorBoard events in a folder; an epoch that a resumed run repeats shows the same values.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ConfigError(
+                "train.tensorboard=true needs a package: pip install 'sylvian[tensorboard]'"
+            ) from None
+        self._writer: SummaryWriter = SummaryWriter(str(folder))
+
+    def append(self, row: MetricsRow) -> None:
+        """Add one epoch, by epoch number."""
+        values: Mapping[str, float] = dict(zip(COLUMNS, astuple(row), strict=True))
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, global_step=row.epoch)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Finish the event file."""
+        self._writer.close()
+
+
+def _ratio(total: float, count: float) -> float:
+    return total / count if count else float("nan")
+
+
+def _line(values: tuple[object, ...]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(values)
+    return buffer.getvalue().encode()

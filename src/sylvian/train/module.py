@@ -1,0 +1,204 @@
+"""One encoder learning phonemes by CTC, as a Lightning module.
+
+Why manual optimisation: a "batch" of our loader is a whole group, all micro-batches of one
+optimiser step, so a training step of Lightning *is* an optimiser step. Accumulation is then a loop
+of three lines, there is no remainder to flush, the loss can be divided by the items of the whole
+group (Lightning's automatic accumulation divides by the number of micro-batches, whatever they
+hold), and "look at the norm, then step or skip" is an `if`. Lightning keeps what it is good at:
+epochs, devices, precision, hooks.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+
+from sylvian.errors import SylvianError
+from sylvian.models.ctc import CtcModel, CtcObjective, split_logits
+from sylvian.train.config import TrainConfig
+from sylvian.train.data import Batches
+from sylvian.train.optimise import (
+    Ema,
+    build_optimizer,
+    clip_factor,
+    gradient_norm,
+    learning_rate_at,
+    scale_gradients,
+    set_learning_rate,
+)
+from sylvian.train.seeds import derive_seed, torch_seeded
+from sylvian.train.state import RunState
+from sylvian.types import EditCounts, Logits, TrialKey
+
+CountErrors = Callable[[Logits, Sequence[str]], EditCounts]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLoss:
+    """A group's loss, summed over its items, after the backward passes."""
+
+    total: Tensor
+    n_items: int
+    n_impossible: int
+
+
+@dataclass
+class Validation:
+    """Sums over the validation trials seen so far."""
+
+    loss_sum: float = 0.0
+    n_items: int = 0
+    counts: EditCounts = EditCounts()
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per trial in nats; NaN if no trial could be aligned."""
+        return self.loss_sum / self.n_items if self.n_items else float("nan")
+
+
+class CtcTraining(LightningModule):
+    """Optimise a CTC model group by group, and validate it by corpus-level PER.
+
+    Args:
+        model: What is trained.
+        config: Optimisation.
+        state: Where the run stands; updated as it proceeds.
+        references: True phonemes of the validation trials.
+        count_errors: Decodes one trial's logits and compares.
+    """
+
+    def __init__(
+        self,
+        model: CtcModel,
+        *,
+        config: TrainConfig,
+        state: RunState,
+        references: Mapping[TrialKey, Sequence[str]],
+        count_errors: CountErrors,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.objective = CtcObjective(model)
+        self.config = config
+        self.state = state
+        self.ema: Ema | None = None
+        self.validation = Validation()
+        self._mark = 0.0
+        self._references = references
+        self._count_errors = count_errors
+
+    @property
+    def n_steps(self) -> int:
+        """Optimiser steps of the whole run, if none is skipped."""
+        return self.config.epochs * int(self.trainer.num_training_batches)
+
+    def configure_optimizers(self) -> torch.optim.AdamW:
+        """Build the optimiser, and the average, now that the model is on its device."""
+        if self.config.ema_decay is not None:
+            self.ema = Ema(self.model, self.config.ema_decay)
+        return build_optimizer(self.model, self.config)
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock, before the first batch is loaded."""
+        self._mark = time.perf_counter()
+
+    def training_step(self, group: Batches, batch_idx: int) -> None:
+        """Take one optimiser step, or none where the group was done before a resume."""
+        if not group:
+            return
+        seed = derive_seed(self.config.seed, "step", self.state.epoch, batch_idx, self.global_rank)
+        with torch_seeded(seed, device=self.device):
+            loss = self._backward(group)
+        self._finish_step(group, loss)
+        self.state.group = batch_idx + 1
+        now = time.perf_counter()
+        self.state.tally.seconds += now - self._mark
+        self._mark = now
+
+    def _backward(self, group: Batches) -> GroupLoss:
+        """Accumulate the gradient of the group's summed loss."""
+        total = torch.zeros((), device=self.device)
+        n_items = n_impossible = 0
+        for batch in group:
+            parts = self.objective(batch)
+            self.manual_backward(parts.total * parts.n_items)
+            total += parts.total.detach() * parts.n_items
+            n_items += parts.n_items
+            n_impossible += parts.n_impossible
+        return GroupLoss(total, n_items, n_impossible)
+
+    def _finish_step(self, group: Batches, loss: GroupLoss) -> None:
+        """Divide, clip and step; or skip what is not finite."""
+        tally = self.state.tally
+        tally.n_trials += sum(len(batch) for batch in group)
+        tally.n_impossible += loss.n_impossible
+        # one look at the device for both numbers
+        total, norm = torch.stack([loss.total, gradient_norm(self.model)]).tolist()
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            self._skip(group)
+        elif loss.n_items:
+            self._step(norm / loss.n_items, loss.n_items)
+            tally.loss_sum += total
+            tally.n_items += loss.n_items
+        self._optimizer().zero_grad(set_to_none=True)
+
+    def _step(self, norm: float, n_items: int) -> None:
+        state = self.state
+        rate = learning_rate_at(state.step, n_steps=self.n_steps, config=self.config)
+        scale_gradients(self.model, clip_factor(norm, self.config.clip_norm) / n_items)
+        optimizer = self._optimizer()
+        set_learning_rate(optimizer.optimizer, rate)
+        optimizer.step()
+        if self.ema is not None:
+            self.ema.update(state.step)
+        state.step += 1
+        state.n_in_a_row = 0
+        state.tally.n_steps += 1
+        state.tally.norm_sum += norm
+        state.tally.learning_rate = rate
+
+    def _skip(self, group: Batches) -> None:
+        state = self.state
+        state.tally.n_nonfinite += 1
+        state.n_in_a_row += 1
+        if state.n_in_a_row >= self.config.patience_nonfinite:
+            keys = ", ".join(str(key) for batch in group for key in batch.keys)
+            raise SylvianError(
+                f"epoch {state.epoch + 1}: the loss or its gradient was not finite in "
+                f"{state.n_in_a_row} steps in a row, last with {keys}; lower train.learning_rate, "
+                "use train.precision=fp32, or look at these trials"
+            )
+
+    def on_validation_start(self) -> None:
+        """Begin the sums; with an average, the average is what is validated."""
+        self.validation = Validation()
+        if self.ema is not None:
+            self.ema.swap()
+
+    def on_validation_end(self) -> None:
+        """Train on with the weights of the moment."""
+        if self.ema is not None:
+            self.ema.swap()
+
+    def validation_step(self, group: Batches, batch_idx: int) -> None:
+        """Add a batch: its loss, and the errors of greedy decoding, which is shown no truth."""
+        for batch in group:
+            logits, n_frames = self.model(batch)
+            parts = self.objective.score(batch, logits, n_frames)
+            self.validation.loss_sum += float(parts.total) * parts.n_items
+            self.validation.n_items += parts.n_items
+            for own in split_logits(self.model, batch, logits, n_frames):
+                self.validation.counts += self._count_errors(own, self._references[own.key])
+
+    def _optimizer(self) -> LightningOptimizer:
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        return optimizer

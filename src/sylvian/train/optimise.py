@@ -1,0 +1,174 @@
+"""One optimiser step: parameter groups, learning rate, gradient scaling and clipping, averaging."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from sylvian.errors import CheckpointError
+from sylvian.models.frontend import DayAffine
+from sylvian.train.config import TrainConfig
+
+
+def learning_rate_at(step: int, *, n_steps: int, config: TrainConfig) -> float:
+    """Return the learning rate of optimiser step `step` (from 0) of `n_steps`.
+
+    Rises linearly over `warmup_fraction` of all steps, then follows half a cosine from
+    `learning_rate` down to `final_fraction` of it.
+
+    Why here: a function of the step has no state, so it cannot fall out of step with the optimiser
+    (the official code's scheduler runs one step too far) and needs no saving.
+    """
+    n_warmup = round(config.warmup_fraction * n_steps)
+    if step < n_warmup:
+        return config.learning_rate * (step + 1) / n_warmup
+    done = min(1.0, (step - n_warmup) / max(1, n_steps - n_warmup))
+    floor = config.final_fraction
+    return config.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """Build AdamW (fused where torch has it for the device), without decay on vectors.
+
+    A parameter with fewer than two axes longer than one (norms, biases, a mask token) is not
+    decayed: shrinking it regularises nothing. Neither are the day layers, which start as the
+    identity (as in the T15 baseline, paper.md section 3.5).
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    spared = _day_layers(model)
+    decayed = [p for p in parameters if _is_matrix(p) and id(p) not in spared]
+    chosen = {id(p) for p in decayed}
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if id(p) not in chosen], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.learning_rate,
+        betas=config.betas,
+        eps=config.epsilon,
+        fused=all(p.device.type in ("cpu", "cuda") for p in parameters),
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every parameter group the same learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def gradient_norm(model: nn.Module) -> Tensor:
+    """Return the norm of all gradients together (a scalar; not yet read from the device)."""
+    return torch.nn.utils.get_total_norm(_gradients(model))
+
+
+def scale_gradients(model: nn.Module, factor: float) -> None:
+    """Multiply every gradient by `factor`, in place."""
+    gradients = _gradients(model)
+    if gradients and factor != 1.0:
+        torch._foreach_mul_(gradients, factor)
+
+
+def clip_factor(norm: float, clip_norm: float | None) -> float:
+    """Return the factor that brings gradients of `norm` down to `clip_norm`; at most 1."""
+    return 1.0 if clip_norm is None or norm <= clip_norm else clip_norm / norm
+
+
+class Ema:
+    """Exponential moving average of a model's parameters.
+
+    The decay starts small and rises, min(decay, (1 + n) / (10 + n)) after n updates, so that the
+    initial weights are forgotten quickly.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self._parameters = dict(model.named_parameters())
+        self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
+
+    def update(self, n_updates: int) -> None:
+        """Move the average towards the current weights; `n_updates` were made before."""
+        decay = min(self._decay, (1 + n_updates) / (10 + n_updates))
+        current = [p.detach() for p in self._parameters.values()]
+        torch._foreach_lerp_(list(self._average.values()), current, 1 - decay)
+
+    @contextmanager
+    def swapped(self) -> Iterator[None]:
+        """Let the model carry the average inside the block."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+    def swap(self) -> None:
+        """Exchange the model's weights and the average."""
+        for name, parameter in self._parameters.items():
+            parameter.data, self._average[name] = self._average[name], parameter.data
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the average by parameter name."""
+        return dict(self._average)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a saved average.
+
+        Raises:
+            CheckpointError: its names are not the model's.
+        """
+        if state.keys() != self._average.keys():
+            raise CheckpointError("the saved weight average belongs to another model")
+        for name, value in state.items():
+            self._average[name].copy_(value)
+
+
+def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimiser's moments as `parameter/moment`; untouched parameters have none."""
+    found: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        for moment, value in optimizer.state.get(parameter, {}).items():
+            found[f"{name}/{moment}"] = value
+    return found
+
+
+def restore_optimizer(
+    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
+) -> None:
+    """Give `optimizer` the moments that `optimizer_tensors` returned.
+
+    Raises:
+        CheckpointError: a moment belongs to no parameter of `model`.
+    """
+    parameters = dict(model.named_parameters())
+    for key, value in tensors.items():
+        name, _, moment = key.rpartition("/")
+        if name not in parameters:
+            raise CheckpointError(f"the saved optimiser knows {name!r}, the model does not")
+        parameter = parameters[name]
+        device = "cpu" if moment == "step" and not _fused(optimizer) else parameter.device
+        optimizer.state[parameter][moment] = value.to(device, copy=True)
+
+
+def _fused(optimizer: torch.optim.Optimizer) -> bool:
+    return bool(optimizer.defaults.get("fused"))
+
+
+def _day_layers(model: nn.Module) -> set[int]:
+    days = (module for module in model.modules() if isinstance(module, DayAffine))
+    return {id(parameter) for day in days for parameter in day.parameters()}
+
+
+def _is_matrix(parameter: nn.Parameter) -> bool:
+    return sum(size > 1 for size in parameter.shape) >= 2
+
+
+def _gradients(model: nn.Module) -> list[Tensor]:
+    return list(_present(p.grad for p in model.parameters()))
+
+
+def _present(gradients: Iterable[Tensor | None]) -> Iterator[Tensor]:
+    return (gradient for gradient in gradients if gradient is not None)

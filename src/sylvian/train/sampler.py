@@ -1,0 +1,157 @@
+"""Which trials meet in a batch: one participant, similar lengths, another order every epoch.
+
+The unit is the *group*: the trials of one optimiser step. It is planned first, sorted by length,
+and then cut into micro-batches of `batch_size`. Splitting last makes `accumulate` a pure question
+of memory: the same trials meet in the same step whether they pass the model at once or in parts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+from torch.utils.data import Sampler
+
+from sylvian.train.seeds import derive_seed
+from sylvian.types import TrialInfo
+
+Indices = Int[np.ndarray, " _"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The trials of one optimiser step, cut into micro-batches; empty: already done."""
+
+    epoch: int
+    micro_batches: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Which of `world` equal processes we are; every rank takes its share of every group."""
+
+    rank: int = 0
+    world: int = 1
+
+
+class GroupSampler(Sampler[Group]):
+    """Yield an epoch's groups; every trial occurs exactly once.
+
+    Args:
+        infos: The trials, in the order that indices refer to.
+        batch_size: Trials of a micro-batch (on each rank).
+        accumulate: Micro-batches of a group.
+        bucket_batches: Groups whose trials are shuffled together before sorting by length.
+        seed: Seed of the run.
+        first_epoch: Epoch that `set_epoch(0)` means; a resumed run starts later.
+        first_group: Groups of the first epoch that are done: they are yielded empty, so that the
+            epoch keeps its length and every group its index.
+        shard: Share of a distributed run. Where a group does not divide evenly, trials of the same
+            group are repeated so that every rank makes the same number of passes.
+    """
+
+    def __init__(
+        self,
+        infos: Sequence[TrialInfo],
+        *,
+        batch_size: int,
+        accumulate: int = 1,
+        bucket_batches: int = 16,
+        seed: int = 0,
+        first_epoch: int = 0,
+        first_group: int = 0,
+        shard: Shard | None = None,
+    ) -> None:
+        self._shard = shard or Shard()
+        self._lengths = np.array([info.n_bins for info in infos], dtype=np.int64)
+        self._participants = by_participant(infos)
+        self._batch_size = batch_size
+        self._group_size = batch_size * accumulate * self._shard.world
+        self._bucket_batches = bucket_batches
+        self._seed = seed
+        self._first = (first_epoch, first_group)
+        self._epoch = first_epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, counted from `first_epoch`; Lightning calls this."""
+        self._epoch = self._first[0] + epoch
+
+    def __len__(self) -> int:
+        return sum(-(-len(own) // self._group_size) for own in self._participants)
+
+    def __iter__(self) -> Iterator[Group]:
+        n_done = self._first[1] if self._epoch == self._first[0] else 0
+        for index, trials in enumerate(self.plan(self._epoch)):
+            yield self._group(trials if index >= n_done else trials[:0])
+
+    def plan(self, epoch: int) -> list[Indices]:
+        """Return the epoch's groups over all ranks, each sorted by length."""
+        rng = np.random.default_rng(derive_seed(self._seed, "plan", epoch))
+        groups: list[Indices] = []
+        for own in self._participants:
+            groups += self._bucket(own, rng)
+        return [groups[i] for i in rng.permutation(len(groups))]
+
+    def _bucket(self, own: Indices, rng: np.random.Generator) -> list[Indices]:
+        """Shuffle, cut into pools, sort each pool by length, cut into groups.
+
+        Only the last pool holds a short group, at a random place: always cutting it from one end
+        would train the longest (or shortest) trials in small groups.
+        """
+        order = rng.permutation(own)
+        n_groups = -(-len(own) // self._group_size)
+        n_pools = max(1, round(n_groups / self._bucket_batches))
+        sizes = [len(part) for part in np.array_split(np.arange(n_groups), n_pools)]
+        ends = np.cumsum(sizes)[:-1] * self._group_size
+        groups: list[Indices] = []
+        for pool in np.split(order, ends):
+            pool = pool[np.argsort(self._lengths[pool], kind="stable")]
+            groups += _cut(pool, self._group_size, rng)
+        return groups
+
+    def _group(self, trials: Indices) -> Group:
+        share = trials[self._shard.rank :: self._shard.world]
+        if len(share) < -(-len(trials) // self._shard.world):
+            share = np.append(share, trials[:1])
+        starts = range(0, len(share), self._batch_size)
+        parts = (share[start : start + self._batch_size] for start in starts)
+        return Group(self._epoch, tuple(tuple(part.tolist()) for part in parts))
+
+
+class EvaluationSampler(Sampler[Group]):
+    """Yield every trial once in batches of one participant, shortest first, always the same.
+
+    Every rank of a distributed run evaluates everything: the numbers need no gathering and choose
+    the same best epoch everywhere.
+    """
+
+    def __init__(self, infos: Sequence[TrialInfo], *, batch_size: int) -> None:
+        self._groups: list[Group] = []
+        for own in by_participant(infos):
+            order = sorted(own.tolist(), key=lambda index: infos[index].n_bins)
+            for start in range(0, len(order), batch_size):
+                self._groups.append(Group(0, (tuple(order[start : start + batch_size]),)))
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._groups)
+
+
+def by_participant(infos: Sequence[TrialInfo]) -> list[Indices]:
+    """Return the indices of each participant's trials, participants in order of name."""
+    found: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, info in enumerate(infos):
+        found[info.key.corpus, info.key.participant].append(index)
+    return [np.array(found[name], dtype=np.int64) for name in sorted(found)]
+
+
+def _cut(pool: Indices, size: int, rng: np.random.Generator) -> list[Indices]:
+    n_groups = -(-len(pool) // size)
+    sizes = np.full(n_groups, size)
+    sizes[rng.integers(n_groups)] -= n_groups * size - len(pool)
+    return np.split(pool, np.cumsum(sizes)[:-1])
