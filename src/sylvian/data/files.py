@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sylvian.errors import DataError
@@ -30,13 +30,13 @@ def replacing(path: Path) -> Iterator[Path]:
         _flush(partial)
         partial.replace(path)
     except OSError as failure:
-        reason = " ".join(str(failure).split())
         raise DataError(
-            f"{path}: cannot be written ({reason}); make room or choose another folder and run "
-            "again: what was finished before is kept"
+            f"{path}: cannot be written ({_reason(failure)}); make room or choose another folder "
+            "and run again: what was finished before is kept"
         ) from failure
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # then there is nothing to remove either
+            partial.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:
@@ -49,6 +49,10 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(failure: OSError) -> str:
+    return os.strerror(failure.errno) if failure.errno else " ".join(str(failure).split())
 
 
 def _flush(path: Path) -> None:

@@ -32,7 +32,7 @@ class Moments:
         """Measure one trial, in double precision."""
         mean = features.mean(axis=0, dtype=np.float64)
         deviation = features - mean
-        return cls(len(features), mean, np.einsum("bc,bc->c", deviation, deviation))
+        return cls(float(len(features)), mean, np.einsum("bc,bc->c", deviation, deviation))
 
     @classmethod
     def none(cls, n_channels: int) -> Moments:
@@ -53,25 +53,16 @@ class Moments:
         return Moments(self.n * factor, self.mean, self.m2 * factor)
 
     def gain(self, epsilon: float) -> Float64[np.ndarray, " channels"]:
-        """Return 1 / (standard deviation + epsilon); 0 for a channel that never changes."""
-        return gain(self.mean, self.m2 / max(self.n, 1.0), epsilon)
+        """Return 1 / (standard deviation + epsilon), and 0 for a channel that never changes.
+
+        A constant channel says nothing, so its z-score is zero, not the rounding error of its mean
+        divided by epsilon.
+        """
+        std = np.sqrt(self.m2 / (self.n or 1.0))
+        flat = std <= _FLAT * np.abs(self.mean)
+        return np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, std + epsilon))
 
 
 def pooled(parts: Iterable[Moments], n_channels: int) -> Moments:
     """Pool the bins of several trials."""
     return reduce(Moments.__add__, parts, Moments.none(n_channels))
-
-
-def gain(
-    mean: Float64[np.ndarray, "*axes channels"],
-    variance: Float64[np.ndarray, "*axes channels"],
-    epsilon: float,
-) -> Float64[np.ndarray, "*axes channels"]:
-    """Return 1 / (standard deviation + epsilon), and 0 where the channel is constant.
-
-    A constant channel says nothing, so its z-score is zero, not the rounding error of its mean
-    divided by epsilon.
-    """
-    std = np.sqrt(np.maximum(variance, 0.0))
-    flat = std <= _FLAT * np.abs(mean)
-    return np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, std + epsilon))

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from sylvian.config import Config
 from sylvian.data.corpora.base import ParticipantFacts
-from sylvian.data.moments import Moments, gain, pooled
+from sylvian.data.moments import Moments, pooled
 
 Kind = Literal["none", "block", "block_and_day", "rolling"]
 Features = Float32[np.ndarray, "bins channels"]
@@ -33,8 +33,11 @@ class NormalizeConfig(Config):
     window_bins: PositiveFloat = Field(
         default=6000.0, description="Rolling: bins after which a past trial weighs 1/e (2 min)."
     )
+    refresh_bins: PositiveInt = Field(
+        default=25, description="Rolling: bins between updates of the statistics (0.5 s)."
+    )
     startup_bins: PositiveInt = Field(
-        default=50, description="Rolling: the first bins of a session, given out as zeros (1 s)."
+        default=50, description="Rolling: bins a session must hold before it is z-scored (1 s)."
     )
 
     def resolve(self, facts: ParticipantFacts) -> Kind:
@@ -137,27 +140,27 @@ class RollingState:
 
     Attributes:
         past: Moments of the trials already ended, older ones faded.
-        n_seen: Bins of the session seen so far.
-        centre: Value the sums of the running trial are taken around; None before its first bin.
-        n: Bins of the running trial.
-        total: Sum of deviations from `centre`, per channel.
-        squares: Sum of squared deviations from `centre`, per channel.
+        n_past: Bins of those trials, not faded.
+        trial: Moments of the running trial up to the last refresh.
+        pending: Bins since the last refresh.
+        affine: Offset and scale in force since the last refresh.
     """
 
     past: Moments
-    n_seen: int = 0
-    centre: Float64[np.ndarray, " channels"] | None = None
-    n: int = 0
-    total: Float64[np.ndarray, " channels"] | None = None
-    squares: Float64[np.ndarray, " channels"] | None = None
+    n_past: int
+    trial: Moments
+    pending: Features
+    affine: _Affine
 
 
 class Rolling:
     """Strictly causal z-score: a bin is compared with earlier bins of the same session only.
 
-    Within a trial every earlier bin counts fully. When a trial ends, all older bins fade by
-    `exp(-bins / window_bins)`. The first `startup_bins` of a session come out as zeros, because
-    there is nothing yet to compare them with; so does a channel that has not changed so far.
+    The statistics are refreshed at the start of a trial and every `refresh_bins` bins within it.
+    Within a trial all earlier bins count fully; when it ends, all older ones fade by
+    `exp(-bins / window_bins)`. Until the statistics rest on `startup_bins` bins, a session comes
+    out as zeros, because there is nothing to compare it with; so does a channel that has not
+    changed so far.
     """
 
     def __init__(self, config: NormalizeConfig, n_channels: int) -> None:
@@ -166,75 +169,55 @@ class Rolling:
 
     def start(self) -> RollingState:
         """Begin a session."""
-        return RollingState(Moments.none(self._n_channels))
+        return self._trial_after(Moments.none(self._n_channels), 0)
 
     def step(
         self, features: Float[np.ndarray, "bins channels"], state: RollingState
     ) -> tuple[Features, RollingState]:
         """Normalise the next bins of the running trial; cut into chunks anyhow, the same result."""
-        if not len(features):
-            return features.astype(np.float32), state
-        state = self._centred(features, state)
-        deviation = features - state.centre
-        total = _running(state.total, deviation)
-        squares = _running(state.squares, deviation**2)
-        normalised = self._z(deviation, total[:-1], squares[:-1], state)
-        n = len(features)
-        return normalised, replace(
-            state, n_seen=state.n_seen + n, n=state.n + n, total=total[-1], squares=squares[-1]
-        )
+        parts = [features[:0].astype(np.float32)]
+        while len(features):
+            room = self._config.refresh_bins - len(state.pending)
+            offset, scale = state.affine
+            taken = features[:room].astype(np.float32)
+            parts.append((taken - offset) * scale)
+            state = self._refreshed(replace(state, pending=np.concatenate([state.pending, taken])))
+            features = features[room:]
+        return np.concatenate(parts), state
 
     def end_trial(self, state: RollingState) -> RollingState:
         """Close the running trial, so that its bins begin to fade."""
-        if not state.n or state.centre is None or state.total is None or state.squares is None:
-            return state
-        mean = state.total / state.n
-        trial = Moments(state.n, state.centre + mean, state.squares - state.n * mean**2)
-        return self.after(state.past, trial, state.n_seen)
+        return self.after(state, _with_pending(state))
 
-    def after(self, past: Moments, trial: Moments, n_seen: int) -> RollingState:
-        """Give the state after a trial of which only the moments are known."""
+    def after(self, state: RollingState, trial: Moments) -> RollingState:
+        """Give the state after the running trial when only its moments are known."""
         fade = math.exp(-trial.n / self._config.window_bins)
-        return RollingState(past.faded(fade) + trial, n_seen)
+        return self._trial_after(state.past.faded(fade) + trial, state.n_past + int(trial.n))
 
-    def _centred(
-        self, features: Float[np.ndarray, "bins channels"], state: RollingState
-    ) -> RollingState:
-        if state.centre is not None:
+    def _trial_after(self, past: Moments, n_past: int) -> RollingState:
+        nothing = np.zeros((0, self._n_channels), np.float32)
+        trial = Moments.none(self._n_channels)
+        return RollingState(past, n_past, trial, nothing, self._statistics(past, n_past))
+
+    def _refreshed(self, state: RollingState) -> RollingState:
+        if len(state.pending) < self._config.refresh_bins:
             return state
-        # Sums around a value close to the mean lose no digits. The first bin is nobody's future.
-        centre = state.past.mean if state.past.n else features[0].astype(np.float64)
-        zeros = np.zeros(self._n_channels)
-        return replace(state, centre=centre, total=zeros, squares=zeros)
+        trial = _with_pending(state)
+        affine = self._statistics(state.past + trial, state.n_past + int(trial.n))
+        return replace(state, trial=trial, pending=state.pending[:0], affine=affine)
 
-    def _z(
-        self,
-        deviation: Float64[np.ndarray, "bins channels"],
-        total: Float64[np.ndarray, "bins channels"],
-        squares: Float64[np.ndarray, "bins channels"],
-        state: RollingState,
-    ) -> Features:
-        bins = np.arange(len(deviation))[:, None]
-        weight = np.maximum(state.past.n + state.n + bins, 1.0)
-        mean = total / weight
-        variance = (state.past.m2 + squares) / weight - mean**2
-        scale = gain(state.centre + mean, variance, self._config.epsilon)
-        scale[state.n_seen + bins[:, 0] < self._config.startup_bins] = 0.0
-        normalised: Features = ((deviation - mean) * scale).astype(np.float32)
-        return normalised
+    def _statistics(self, seen: Moments, n_seen: int) -> _Affine:
+        offset, scale = _affine(seen, self._config)
+        return offset, scale * (n_seen >= self._config.startup_bins)
 
 
-def _running(
-    start: Float64[np.ndarray, " channels"] | None, values: Float64[np.ndarray, "bins channels"]
-) -> Float64[np.ndarray, "bins_and_one channels"]:
-    """Sums before each bin, and after the last; added in the order of time, however chunked."""
-    return np.cumsum(np.concatenate([np.asarray(start)[None], values]), axis=0)
+def _with_pending(state: RollingState) -> Moments:
+    return state.trial + Moments.of(state.pending) if len(state.pending) else state.trial
 
 
 def _rolling(config: NormalizeConfig, trials: Sequence[TrialMoments]) -> Apply:
     rolling = Rolling(config, len(trials[0].moments.mean))
     states = [rolling.start()]
     for trial in trials[:-1]:
-        last = states[-1]
-        states.append(rolling.after(last.past, trial.moments, last.n_seen + int(trial.moments.n)))
+        states.append(rolling.after(states[-1], trial.moments))
     return lambda place, features: rolling.step(features, states[place])[0]

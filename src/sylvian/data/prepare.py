@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-
 from sylvian.data.corpora.base import Corpus, CorpusFacts, SessionRef
+from sylvian.data.disk import creating
 from sylvian.data.facts import differences
 from sylvian.data.files import replacing, sha256, sweep
 from sylvian.data.index import FORMAT, NAME, Index, SessionEntry, read_index, write_index
@@ -128,8 +127,8 @@ def _is_current(entry: SessionEntry | None, folder: Path, source: str) -> bool:
 def _write(corpus: Corpus, session: SessionRef, folder: Path, source: str) -> SessionEntry:
     path = folder / session.participant / f"{session.session}.h5"
     trials = corpus.trials(session)
-    with replacing(path) as partial, h5py.File(partial, "w") as file:
-        writer = SessionWriter(file)
+    with replacing(path) as partial, creating(partial) as (file, disk):
+        writer = SessionWriter(file, disk)
         for trial in trials:
             _add(writer, trial, session, corpus.facts)
         if not writer.stored:

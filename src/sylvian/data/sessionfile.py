@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from sylvian.data.corpora.reading import reading
+from sylvian.data.disk import Disk
 from sylvian.data.moments import Moments
 from sylvian.data.normalize import Features, TrialMoments
 from sylvian.errors import DataError
@@ -46,8 +47,9 @@ class StoredTrial:
 class SessionWriter:
     """Writes the trials of one session, one in memory at a time; `close` writes the table."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, disk: Disk) -> None:
         self._file = file
+        self._disk = disk
         self._rows: dict[TrialKey, tuple[StoredTrial, Moments]] = {}
 
     @property
@@ -68,6 +70,7 @@ class SessionWriter:
         dataset = self._file.create_dataset(name, data=features)
         stored = StoredTrial(trial.info, dataset.id.get_offset(), content_digest(features))
         self._rows[trial.key] = stored, moments
+        self._disk.check()
 
     def close(self) -> None:
         """Write the table and the moments."""
@@ -105,7 +108,9 @@ def read_moments(path: Path, trials: Iterable[StoredTrial]) -> list[TrialMoments
         rows = zip(trials, file["moments/mean"][()], file["moments/m2"][()], strict=True)
         return [
             TrialMoments(
-                stored.info.key.block, stored.info.split, Moments(stored.info.n_bins, mean, m2)
+                stored.info.key.block,
+                stored.info.split,
+                Moments(float(stored.info.n_bins), mean, m2),
             )
             for stored, mean, m2 in rows
         ]

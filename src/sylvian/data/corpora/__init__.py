@@ -22,6 +22,7 @@ from sylvian.errors import ConfigError
 __all__ = [
     "CARD2024",
     "CORPORA",
+    "FACTS",
     "WILLETT2023",
     "Card2024",
     "ChannelGroup",
@@ -38,6 +39,7 @@ ENTRY_POINTS = "sylvian.corpora"
 CorpusClass = Callable[[Path], Corpus]
 
 CORPORA: dict[str, CorpusClass] = {"card2024": Card2024, "willett2023": Willett2023}
+FACTS: dict[str, CorpusFacts] = {facts.name: facts for facts in (CARD2024, WILLETT2023)}
 
 
 def corpus_class(name: str) -> CorpusClass:

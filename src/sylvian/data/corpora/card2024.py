@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from sylvian.data.corpora.base import CorpusFacts, SessionRef
 from sylvian.data.corpora.card2024_facts import CARD2024
-from sylvian.data.corpora.reading import dated, no_sessions, reading
+from sylvian.data.corpora.reading import as_float32, dated, no_sessions, reading
 from sylvian.errors import DataError
 from sylvian.text import phoneme_vocabulary
 from sylvian.types import Trial, TrialInfo, TrialKey
 
+_SPLITS = ("train", "val", "test")
 _UNLABELLED = "test"
 _VOCABULARY = phoneme_vocabulary()
 _Table = dict[tuple[str, int], str]  # (ISO date, block) -> prompt set
@@ -77,7 +77,7 @@ class Card2024:
         names = (folder.name for folder in self._folder.iterdir() if folder.is_dir())
         table = self._table(participant)
         for session, name in dated(names, participant.lower()).items():
-            candidates = {s: self._folder / name / f"data_{s}.hdf5" for s in self.facts.splits}
+            candidates = {s: self._folder / name / f"data_{s}.hdf5" for s in _SPLITS}
             paths = {split: path for split, path in candidates.items() if path.is_file()}
             if not paths:
                 raise DataError(f"{self._folder / name}: no data_train.hdf5 or other split in it")
@@ -143,7 +143,7 @@ def _check_session(group: h5py.Group, where: str, session: SessionRef) -> None:
         raise DataError(f"{where}: belongs to session {named!r}, not {expected!r}; move the file")
 
 
-def _features(group: h5py.Group, n_bins: int, where: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _features(group: h5py.Group, n_bins: int, where: str) -> Any:
     data = _dataset(group, "input_features", where)
     if data.ndim != 2:
         raise DataError(f"{where}: input_features has shape {data.shape}, not (bins, channels)")
@@ -152,7 +152,7 @@ def _features(group: h5py.Group, n_bins: int, where: str) -> np.ndarray[Any, np.
             f"{where}: {len(data)} bins of features but n_time_steps is {n_bins}; "
             "the file is incomplete, download it again"
         )
-    return np.asarray(data[:n_bins], np.float32)
+    return as_float32(data[:n_bins])
 
 
 def _labels(group: h5py.Group, where: str) -> tuple[str, tuple[str, ...]]:

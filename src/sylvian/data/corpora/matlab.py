@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 from scipy.io import loadmat
 
-from sylvian.data.corpora.reading import reading
+from sylvian.data.corpora.reading import as_float32, reading
 from sylvian.errors import DataError
 
 Features = Float32[np.ndarray, "bins channels"]
@@ -79,7 +79,7 @@ def _cut(path: Path, name: str, n_columns: int) -> list[Features]:
                 f"not (bins, {2 * n_columns} channels)"
             )
     with reading(path):
-        return [np.asarray(matrix[:, :n_columns], np.float32) for matrix in cells]
+        return [as_float32(matrix[:, :n_columns]) for matrix in cells]
 
 
 def _variable(path: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from scipy.io.matlab import MatReadError
 
 from sylvian.data.corpora.base import CorpusFacts
@@ -44,6 +46,12 @@ def reading(
     except DAMAGE as failure:
         reason = " ".join(str(failure).split()) or type(failure).__name__
         raise DataError(f"{where}: cannot be read ({reason}); {advice}") from failure
+
+
+def as_float32(values: Any) -> Any:
+    """Convert features; what float32 cannot hold becomes infinite, which `prepare` refuses."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)
 
 
 def dated(names: Iterable[str], prefix: str) -> dict[str, str]:

@@ -83,9 +83,8 @@ class Willett2023:
 
     def _of(self, participant: str) -> Iterator[SessionRef]:
         found: dict[str, dict[str, Path]] = {}
-        for split in self.facts.splits:
-            folder = self._folder / _FOLDERS[split]
-            files = {path.stem: path for path in folder.glob("*.mat")}
+        for split, folder in _FOLDERS.items():
+            files = {path.stem: path for path in (self._folder / folder).glob("*.mat")}
             for session, stem in dated(files, participant.lower()).items():
                 found.setdefault(session, {})[split] = files[stem]
         context = self._lexicon.digest if found else ""
