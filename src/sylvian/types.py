@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -217,3 +218,14 @@ class Score:
     def rate(self) -> float:
         """The error rate as a fraction."""
         return self.counts.rate
+
+
+class Progress(Protocol):
+    """How a long task says where it is: stage, steps done, steps in all, a short note."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Take note of the progress."""
+
+
+def silent(stage: str, done: int, total: int, note: str = "") -> None:
+    """Progress nobody watches."""

@@ -1,0 +1,244 @@
+"""How a split is decoded: the decoder in use, the search, and what it left behind.
+
+`decoder.json` in the run folder is what `tune` chose; `<split>/decode.json` is what a split was
+really decoded with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sylvian import config
+from sylvian.decode.config import DecodeConfig
+from sylvian.errors import DataError
+from sylvian.evaluate import TrialResult, score_trial, word_edits
+from sylvian.jobs import Job
+from sylvian.text import is_cue, normalize_sentence
+from sylvian.text.lexicon import Lexicon
+from sylvian.types import EditCounts, Logits, NBest, Progress, TrialKey
+
+if TYPE_CHECKING:
+    from sylvian.decode.graph import DecodingGraph
+
+NO_LM = "none"
+
+
+# ------------------------------------------------------------------- decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A decoder in use: its weights and where its knowledge comes from.
+
+    Attributes:
+        decode: Weights and search limits.
+        lm: ARPA file; None for greedy only.
+        lexicon: Pronunciations; None for CMUdict and rules.
+    """
+
+    decode: DecodeConfig
+    lm: Path | None
+    lexicon: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data; `from_json` reads it back."""
+        return {
+            "decode": config.dump(self.decode),
+            "lm": str(self.lm) if self.lm else None,
+            "lexicon": str(self.lexicon) if self.lexicon else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Setting:
+        """Read back what `to_json` gave."""
+        lm, lexicon = (Path(p) if (p := data[name]) else None for name in ("lm", "lexicon"))
+        return cls(config.load(DecodeConfig, data["decode"]), lm, lexicon)
+
+
+def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequence[str]) -> Setting:
+    """Decide what to decode with: what is asked for, else what was tuned, else the defaults."""
+    tuned = job.run.read_optional("decoder.json")
+    setting = Setting.from_json(tuned) if tuned else Setting(job.recipe.decode, None, None)
+    if lm is not None:
+        setting = replace(setting, lm=None if lm == NO_LM else Path(lm).resolve())
+    elif setting.lm is None:
+        setting = replace(setting, lm=_training_lm(job))
+    if lexicon is not None:
+        setting = replace(setting, lexicon=lexicon.resolve())
+    return replace(setting, decode=config.override(setting.decode, overrides))
+
+
+def _training_lm(job: Job) -> Path | None:
+    """Build a trigram of the run's own training sentences, once."""
+    from sylvian.decode.ngram import build_ngram, write_arpa
+
+    path = job.run.path / "lm" / "training-3gram.arpa.gz"
+    if not path.is_file():
+        sentences = [
+            s for t in job.training_sentences if not is_cue(t) and (s := normalize_sentence(t))
+        ]
+        if not sentences:
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arpa(build_ngram(sentences, order=3), path)
+    return path.resolve()
+
+
+def open_graph(setting: Setting, cache: Path) -> DecodingGraph | None:
+    """Build the decoding graph of a setting or fetch it from the cache; None without an n-gram.
+
+    With CMUdict, words of the n-gram it lacks are pronounced by rule; a lexicon that was named is
+    taken at its word, and the n-gram's other words are left out.
+    """
+    from sylvian.decode.graph import GraphConfig, build_graph
+
+    if setting.lm is None:
+        return None
+    lexicon = open_lexicon(setting)
+    missing = GraphConfig(missing_words="drop" if setting.lexicon else "pronounce")
+    return build_graph(setting.lm, lexicon, config=missing, cache=cache)
+
+
+def open_lexicon(setting: Setting) -> Lexicon:
+    """Read the setting's pronunciations."""
+    return Lexicon.read(setting.lexicon) if setting.lexicon else Lexicon.cmudict()
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the decoders made of a split."""
+
+    greedy: list[NBest]
+    nbest: list[NBest] | None
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+def search(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progress) -> Searched:
+    """Decode greedily, and with the n-gram where there is one.
+
+    The greedy words are looked up in the words the n-gram knows, or in the whole lexicon.
+    """
+    from sylvian.decode.beam import FirstPass
+    from sylvian.decode.greedy import greedy
+    from sylvian.decode.lookup import Lookup
+
+    graph = open_graph(setting, job.run.path.parent / "graphs")
+    lexicon = open_lexicon(setting)
+    if graph is not None:
+        lexicon = lexicon.extended(graph.words).restrict(graph.words)
+    lookup = Lookup(lexicon)
+    plain = [NBest(one.key, (lookup.spell(greedy(one)),)) for one in logits]
+    if graph is None:
+        return Searched(plain, None, 0.0)
+    first_pass = FirstPass(graph, setting.decode)
+    started = time.perf_counter()
+    found = []
+    for done, one in enumerate(logits, start=1):
+        found.append(first_pass.decode(one))
+        progress(f"search {job.split}", done, len(logits), job.run.path.name)
+    return Searched(plain, found, time.perf_counter() - started, _warnings(graph))
+
+
+def _warnings(graph: DecodingGraph) -> tuple[str, ...]:
+    report = graph.report
+    if not report.n_missing:
+        return ()
+    some = ", ".join(report.missing[:5])
+    return (
+        f"{report.n_missing} words of the language model are not in the lexicon and cannot be "
+        f"decoded ({some}…); give a larger lexicon, or leave --lexicon out",
+    )
+
+
+# -------------------------------------------------------------- what was decoded
+
+
+@dataclass(frozen=True)
+class Decodes:
+    """A split's hypotheses as the verbs after `decode` find them."""
+
+    greedy: dict[TrialKey, NBest]
+    nbest: dict[TrialKey, NBest] | None
+
+
+def read_decodes(job: Job) -> Decodes:
+    """Read a split's decodes; n-bests in the order of the weights the run was tuned to.
+
+    Raises:
+        DataError: the split was not decoded, or its trials are not those of the decodes.
+    """
+    from sylvian.decode.combine import rerank
+    from sylvian.decode.io import read_nbest
+
+    made = job.run.read_optional(f"{job.split}/decode.json")
+    if made is None:
+        raise DataError(
+            f"{job.folder}: not decoded; run 'sylvian decode {job.run.path} --split {job.split}'"
+        )
+    greedy = {nbest.key: nbest for nbest in read_nbest(job.folder / "greedy.jsonl")}
+    _same_trials(job, greedy)
+    path = job.folder / "nbest.jsonl"
+    if not path.is_file():
+        return Decodes(greedy, None)
+    setting, tuned = Setting.from_json(made), job.run.read_optional("decoder.json")
+    if tuned and Setting.from_json(tuned).lm == setting.lm:
+        setting = Setting.from_json(tuned)
+    nbest = {one.key: rerank(one, setting.decode) for one in read_nbest(path)}
+    _same_trials(job, nbest)
+    return Decodes(greedy, nbest)
+
+
+def _same_trials(job: Job, found: Mapping[TrialKey, NBest]) -> None:
+    differing = found.keys() ^ {info.key for info in job.infos}
+    if differing:
+        raise DataError(
+            f"{min(differing)}: the decodes in {job.folder} are of other trials than the split "
+            f"has now; run 'sylvian decode {job.run.path} --split {job.split}' again"
+        )
+
+
+def compare(
+    job: Job, greedy: Mapping[TrialKey, NBest], words: Mapping[TrialKey, NBest] | None = None
+) -> list[TrialResult]:
+    """Hold every trial against its labels: phonemes of `greedy`, words of `words` or else of both.
+
+    Raises:
+        DataError: a trial has no labels.
+    """
+    words = words or greedy
+    return [
+        score_trial(info, text=words[info.key].best.text, tokens=greedy[info.key].best.tokens)
+        for info in job.infos
+    ]
+
+
+def tunable(job: Job) -> tuple[Setting, list[NBest]]:
+    """Give the n-bests whose sentences are known, and what they were decoded with.
+
+    Raises:
+        DataError: the split was not decoded with an n-gram, or has no sentences.
+    """
+    from sylvian.decode.io import read_nbest
+
+    made, path = job.run.read_optional(f"{job.split}/decode.json"), job.folder / "nbest.jsonl"
+    if made is None or not path.is_file():
+        raise DataError(
+            f"{job.folder}: no n-bests; run 'sylvian decode {job.run.path} --split {job.split}' "
+            "with a language model first"
+        )
+    known = {i.key for i in job.infos if i.sentence and not is_cue(i.sentence)}
+    nbests = [nbest for nbest in read_nbest(path) if nbest.key in known]
+    if not nbests:
+        raise DataError(f"{job.folder}: split {job.split} has no sentences to tune on")
+    return Setting.from_json(made), nbests
+
+
+def word_counter(job: Job) -> Callable[[TrialKey, str], EditCounts]:
+    """Count the word edits of a candidate against its trial's sentence."""
+    sentences = {info.key: info.sentence or "" for info in job.infos}
+    return lambda key, text: word_edits(sentences[key], text)

@@ -1,0 +1,197 @@
+"""The main job on simulated participants: every verb once, on files in the published layouts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sylvian import pipeline
+from sylvian.types import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sylvian.data.synthetic import SyntheticConfig
+    from sylvian.evaluate import ScoreReport
+    from sylvian.runs import RunFolder
+
+ENCODERS = ("rnn", "tfs")
+SPLIT = "test"  # weights and epochs are chosen on val
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of `results.json`; rates are fractions, None where there was nothing to score."""
+
+    participant: str
+    encoder: str
+    decoder: str
+    split: str
+    per: float | None
+    wer: float | None
+    wer_low: float | None
+    wer_high: float | None
+    n_trials: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demonstration made."""
+
+    rows: tuple[Row, ...]
+    results: str
+    report: str
+    seconds: float
+
+    def tables(self) -> Table:
+        """Draw the rows for the terminal."""
+        from rich.table import Table
+
+        table = Table(
+            title="Simulated participants: error rates on sentences no choice was made on",
+            caption=f"95 % bootstrap intervals over trials. {self.report} · {self.results} · "
+            f"{self.seconds:.0f} s in all",
+            title_justify="left",
+            caption_justify="left",
+        )
+        for name in ("participant", "encoder", "decoder", "split"):
+            table.add_column(name)
+        for name in ("trials", "PER %", "WER %", "95 %", "seconds"):
+            table.add_column(name, justify="right")
+        previous = ""
+        for row in self.rows:
+            if previous and previous != row.participant:
+                table.add_section()
+            previous = row.participant
+            table.add_row(*_cells(row))
+        return table
+
+
+def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> DemoResult:
+    """Simulate, prepare, train, build a language model, decode, tune, score, report.
+
+    What an earlier demonstration left in `out` is used again, so that an interrupted one goes on.
+
+    Args:
+        out: Folder for everything: raw, data, runs, report.html and results.json.
+        quick: One small participant and less training, in under two minutes.
+        progress: Told how far each stage is.
+
+    Raises:
+        SylvianError: `out` holds something else, or cannot be written.
+    """
+    from sylvian.data.synthetic import SyntheticConfig
+
+    started = time.perf_counter()
+    config = SyntheticConfig.quick() if quick else SyntheticConfig.demo()
+    lm = _recordings(out, config, progress)
+    runs: list[RunFolder] = []
+    rows: list[Row] = []
+    for participant in config.participants:
+        for encoder in ENCODERS:
+            run = _train(out, encoder, participant.name, quick=quick, progress=progress)
+            runs.append(run)
+            rows += _decode(run, participant.name, encoder, lm, progress)
+    results, report = out / "results.json", out / "report.html"
+    pipeline.report(runs, report)
+    results.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    seconds = time.perf_counter() - started
+    return DemoResult(tuple(rows), str(results), str(report), seconds)
+
+
+def _recordings(out: Path, config: SyntheticConfig, progress: Progress) -> Path:
+    """Simulate the corpus, prepare it, and build an n-gram of text in the prompts' style."""
+    from sylvian.data.store import PreparedCorpus
+    from sylvian.data.synthetic import lm_text, simulate
+
+    raw, data = out / "raw", out / "data"
+    if not (raw / "synthetic.json").is_file():
+        simulate(config, raw, progress=lambda note, done, all_: progress("simulate", done, all_))
+    pipeline.prepare_corpus("synthetic", raw=raw, data=data, progress=progress)
+    lm = out / "lm" / "prompts-3gram.arpa.gz"
+    if not lm.is_file():
+        lm.parent.mkdir(parents=True, exist_ok=True)
+        infos = PreparedCorpus.open(data, "synthetic").infos
+        held_out = {i.sentence for i in infos if i.split != "train" and i.sentence}
+        text = lm.with_name("prompts.txt")
+        text.write_text("\n".join(lm_text(20_000, seed=config.seed, exclude=held_out)) + "\n")
+        pipeline.build_lm([text], order=3, out=lm, progress=progress)
+    return lm
+
+
+def _train(
+    out: Path, encoder: str, participant: str, *, quick: bool, progress: Progress
+) -> RunFolder:
+    """Train one encoder for one participant, or go on where an interrupted demo stopped."""
+    from sylvian.recipes import build_recipe
+    from sylvian.runs import RunFolder
+
+    overrides = ["corpus=synthetic", f"participant={participant}", "splits=bit"]
+    if quick:
+        epochs = build_recipe(encoder, overrides).train.epochs
+        overrides.append(f"train.epochs={epochs // 2}")
+    data, runs = out / "data", out / "runs"
+    begun = [run for run in _begun(runs) if run.recipe == build_recipe(encoder, overrides)]
+    name = f"train {encoder} {participant}"
+    result = pipeline.train(
+        encoder,
+        () if begun else overrides,
+        data=data,
+        runs=runs,
+        resume=str(begun[0].path) if begun else None,
+        progress=lambda stage, done, total, note="": progress(name, done, total, note),
+    )
+    return RunFolder.open(result.run, runs)
+
+
+def _begun(runs: Path) -> Iterator[RunFolder]:
+    from sylvian.runs import RunFolder
+
+    for path in sorted(runs.glob("*/recipe.json")):
+        yield RunFolder.open(path.parent, runs)
+
+
+def _decode(
+    run: RunFolder, participant: str, encoder: str, lm: Path, progress: Progress
+) -> Iterator[Row]:
+    """Choose the weights on val, then decode and score the reporting split once."""
+    if run.read_optional("decoder.json") is None:
+        pipeline.decode(run, "val", lm=str(lm), progress=progress)
+        pipeline.tune(run, progress=progress)
+    decoded = pipeline.decode(run, SPLIT, progress=progress)
+    score = pipeline.score(run, SPLIT)
+    trained = run.training["seconds"] + decoded.seconds_encoder
+    yield _row(participant, encoder, "greedy", score.greedy, trained)
+    yield _row(participant, encoder, "ngram", score.report, trained + decoded.seconds_search)
+
+
+def _row(participant: str, encoder: str, decoder: str, report: ScoreReport, seconds: float) -> Row:
+    rates = {row["unit"]: row for row in report.to_json()["scores"] if row["group"] == "all"}
+    return Row(
+        participant=participant,
+        encoder=encoder,
+        decoder=decoder,
+        split=SPLIT,
+        per=rates["per"]["rate"],
+        wer=rates["wer"]["rate"],
+        wer_low=rates["wer"]["low"],
+        wer_high=rates["wer"]["high"],
+        n_trials=report.n_trials,
+        seconds=round(seconds, 1),
+    )
+
+
+def _cells(row: Row) -> Iterator[str]:
+    yield from (row.participant, row.encoder, row.decoder, row.split, str(row.n_trials))
+    yield from (_percent(row.per), _percent(row.wer))
+    yield f"{_percent(row.wer_low)}\N{EN DASH}{_percent(row.wer_high)}"
+    yield f"{row.seconds:.0f}"
+
+
+def _percent(rate: float | None) -> str:
+    return "\N{EN DASH}" if rate is None else f"{100 * rate:.1f}"

@@ -1,0 +1,180 @@
+"""One split of one run: which trials it has, and what the encoder says about them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sylvian.errors import ConfigError, DataError
+from sylvian.evaluate.protocol import trials_digest
+from sylvian.text import is_cue
+from sylvian.types import Logits, Progress, Trial, TrialInfo, TrialKey
+
+if TYPE_CHECKING:
+    from sylvian.data.store import PreparedCorpus
+    from sylvian.recipes import Recipe
+    from sylvian.runs import RunFolder
+
+BATCH = 32  # trials per forward pass when nothing is learnt
+
+
+# ------------------------------------------------------------------- corpora
+
+
+def open_corpus(recipe: Recipe, data: Path) -> PreparedCorpus:
+    """Open the recipe's prepared corpus with the recipe's normalisation."""
+    from sylvian.data.store import PreparedCorpus
+
+    return PreparedCorpus.open(data, recipe.corpus, normalize=recipe.normalize)
+
+
+def divide(recipe: Recipe, corpus: PreparedCorpus) -> dict[str, tuple[TrialInfo, ...]]:
+    """Divide the corpus by the recipe's rule and keep the recipe's participant.
+
+    Raises:
+        ConfigError: the corpus has no such participant.
+    """
+    wanted = recipe.participant
+    if wanted is not None and wanted not in corpus.channels:
+        known = ", ".join(corpus.channels)
+        raise ConfigError(f"participant: no {wanted!r} in {recipe.corpus}; there are: {known}")
+    return {
+        name: tuple(i for i in infos if wanted is None or i.key.participant == wanted)
+        for name, infos in corpus.splits(recipe.splits).items()
+    }
+
+
+def spoken(infos: Sequence[TrialInfo], split: str) -> list[TrialInfo]:
+    """Keep the trials whose phonemes are known; cues are instructions, not speech.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept = [info for info in infos if info.phonemes and not is_cue(info.sentence or "")]
+    if not kept:
+        raise DataError(f"split {split}: no labelled trial; prepare sessions that have this split")
+    return kept
+
+
+@dataclass(frozen=True)
+class Job:
+    """One split of one run, ready to be decoded."""
+
+    run: RunFolder
+    recipe: Recipe
+    corpus: PreparedCorpus
+    split: str
+    infos: tuple[TrialInfo, ...]
+    training_sentences: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def open(cls, run: RunFolder, split: str, *, data: Path | None = None) -> Job:
+        """Find the trials of a split.
+
+        Args:
+            run: A finished run.
+            split: Name of the split by the recipe's rule.
+            data: Folder of prepared corpora; None for where the run was trained from.
+
+        Raises:
+            CheckpointError: training has not finished.
+            ConfigError: the rule has no such split, or it is empty.
+        """
+        _ = run.training
+        recipe = run.recipe
+        corpus = open_corpus(recipe, data or Path(run.environment["data"]))
+        parts = divide(recipe, corpus)
+        if not parts.get(split):
+            there = ", ".join(f"{name} ({len(infos)})" for name, infos in parts.items())
+            raise ConfigError(f"{run.path}: no trials in split {split!r}; there are: {there}")
+        sentences = tuple(info.sentence for info in parts["train"] if info.sentence)
+        return cls(run, recipe, corpus, split, parts[split], sentences)
+
+    @property
+    def folder(self) -> Path:
+        """Where this split's files go."""
+        return self.run.split(self.split)
+
+
+# ------------------------------------------------------------------- encoder
+
+
+def encode(job: Job, progress: Progress) -> tuple[list[Logits], float]:
+    """Run the best checkpoint over the split, or fetch its logits if they are of that checkpoint.
+
+    Returns:
+        Logits in the order of the trials, and the seconds the encoder took (when they were made).
+    """
+    from sylvian.decode.io import read_logits, write_logits
+
+    weights = job.run.best / "weights.safetensors"
+    stamp = {
+        "checkpoint": _sha256(weights) if weights.is_file() else "",
+        "trials": trials_digest(info.key for info in job.infos)[1],
+        "data": job.corpus.digest,
+    }
+    name, path = f"{job.split}/logits.json", job.folder / "logits.safetensors"
+    known = job.run.read_optional(name)
+    if known and known["stamp"] == stamp and path.is_file():
+        return list(read_logits(path)), float(known["seconds"])
+    started = time.perf_counter()
+    found = {logits.key: logits for logits in _forward(job, progress)}
+    seconds = time.perf_counter() - started
+    ordered = [found[info.key] for info in job.infos]
+    write_logits(path, ordered)
+    job.run.write(name, {"stamp": stamp, "seconds": seconds})
+    return ordered, seconds
+
+
+def _forward(job: Job, progress: Progress) -> Iterator[Logits]:
+    """Encode in batches of similar length, in the precision the model was chosen in."""
+    import torch
+
+    from sylvian.models.artefact import load_model
+    from sylvian.models.batch import make_batch
+    from sylvian.models.ctc import logits_of
+    from sylvian.models.sessions import locate
+
+    model = load_model(job.run.best)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    paths = {info.key.session_path for info in job.infos}
+    index = locate(model.encoder.sessions, paths, shared=model.encoder.shares_layers)
+    bf16 = job.recipe.train.precision == "bf16"
+    done = 0
+    for keys in _batches(job.infos):
+        batch = make_batch(
+            [_unlabelled(job.corpus.read(key)) for key in keys],
+            session_index=index,
+            vocabulary=model.vocabulary,
+        ).to(device)
+        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+            yield from logits_of(model, batch)
+        done += len(keys)
+        progress(f"encode {job.split}", done, len(job.infos), job.run.path.name)
+
+
+def _unlabelled(trial: Trial) -> Trial:
+    """Hand the model a recording and nothing else: no label can reach a decode."""
+    return Trial(replace(trial.info, sentence=None, phonemes=None), trial.features)
+
+
+def _batches(infos: Sequence[TrialInfo]) -> Iterator[list[TrialKey]]:
+    ordered = sorted(infos, key=lambda info: (info.key.participant, info.n_bins, info.key))
+    start = 0
+    while start < len(ordered):
+        participant = ordered[start].key.participant
+        chunk = ordered[start : start + BATCH]
+        keys = [info.key for info in chunk if info.key.participant == participant]
+        yield keys
+        start += len(keys)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

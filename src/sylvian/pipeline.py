@@ -1,0 +1,521 @@
+"""The whole story, one function a verb. Read this file first.
+
+| verb      | reads                  | leaves                                              |
+|-----------|------------------------|-----------------------------------------------------|
+| `prepare` | published files        | `data/<corpus>/`                                    |
+| `train`   | `data/<corpus>/`       | `runs/<recipe>-<digest>/checkpoint`                 |
+| `decode`  | checkpoint, recordings | `<split>/{logits.safetensors, greedy, nbest}.jsonl` |
+| `tune`    | `val/nbest.jsonl`      | `decoder.json`                                      |
+| `score`   | `<split>/*.jsonl`      | `<split>/scores.json`, `protocol.json`              |
+| `report`  | run folders            | one HTML file                                       |
+
+Each verb reads the files of the verbs before it, so it can be repeated alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sylvian import config
+from sylvian.errors import CheckpointError, ConfigError, DataError
+from sylvian.types import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sylvian.data.check import CheckReport
+    from sylvian.data.prepare import PrepareReport
+    from sylvian.data.store import PreparedCorpus
+    from sylvian.evaluate import ScoreReport
+    from sylvian.models.sessions import SessionSpec
+    from sylvian.recipes import Recipe
+    from sylvian.runs import RunFolder
+    from sylvian.showing import Shown
+    from sylvian.types import EditCounts, Logits, TrialInfo
+
+
+# ---------------------------------------------------------------- recordings
+
+
+def prepare_corpus(
+    name: str, *, raw: Path, data: Path, progress: Progress = silent
+) -> PrepareReport:
+    """Read the published files of a corpus and store them, one HDF5 file per session.
+
+    `synthetic` is simulated into `raw` first when nothing was simulated there yet.
+
+    Raises:
+        ConfigError: no corpus has this name.
+        DataError: a file is missing, damaged or not in the published layout.
+    """
+    from sylvian.data.corpora import corpus_class
+    from sylvian.data.prepare import prepare
+    from sylvian.data.synthetic import SyntheticConfig, simulate
+
+    kind = corpus_class(name)
+    if name == "synthetic" and not (raw / "synthetic.json").is_file():
+        simulate(SyntheticConfig(), raw, progress=_staged(progress, "simulate"))
+    return prepare(kind(raw), data, progress=_staged(progress, "prepare"))
+
+
+def check_corpus(name: str, *, data: Path, progress: Progress = silent) -> CheckReport:
+    """Hold the prepared files against their checksums and the corpus' published facts.
+
+    Raises:
+        DataError: nothing is prepared there, or its index is damaged.
+    """
+    from sylvian.data.check import check
+
+    return check(name, data, progress=_staged(progress, "check"))
+
+
+def _staged(progress: Progress, stage: str) -> Callable[[str, int, int], None]:
+    """Report a room's own steps as the notes of one stage."""
+    return lambda note, done, total: progress(stage, done, total, note)
+
+
+# ------------------------------------------------------------------ training
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What training left behind."""
+
+    run: str
+    recipe: str
+    best_epoch: int
+    val_per: float
+    epochs: int
+    seconds: float
+    n_train: int
+    n_val: int
+    n_impossible: int
+    n_parameters: int
+
+
+def train(
+    name: str,
+    overrides: Sequence[str] = (),
+    *,
+    data: Path,
+    runs: Path,
+    resume: str | None = None,
+    progress: Progress = silent,
+) -> TrainResult:
+    """Train an encoder by a recipe; choose the best epoch by phoneme error rate on `val`.
+
+    The training loop is handed the train and val trials and nothing else. Repeating a finished
+    experiment on the same data returns what it found.
+
+    Raises:
+        ConfigError: unknown recipe or key, or `resume` with other overrides than the run had.
+        CheckpointError: the run was begun and not finished, and `resume` does not name it.
+        DataError: the corpus is not prepared, or changed since the run to resume began.
+    """
+    recipe, run, corpus = _experiment(name, overrides, data=data, runs=runs, resume=resume)
+    if run.is_finished:
+        return TrainResult(**run.training)
+    if run.path.exists() and resume is None:
+        raise CheckpointError(
+            f"{run.path}: this experiment was begun and not finished; continue it with "
+            f"'sylvian train {name} --resume {run.path}', or delete the folder"
+        )
+    if resume is None:
+        run.create(recipe, data=data, data_digest=corpus.digest, facts=_facts(corpus))
+    result = _fit(run, recipe, corpus, resume=resume is not None, progress=progress)
+    run.finish(asdict(result))
+    return result
+
+
+def _experiment(
+    name: str, overrides: Sequence[str], *, data: Path, runs: Path, resume: str | None
+) -> tuple[Recipe, RunFolder, PreparedCorpus]:
+    from sylvian.jobs import open_corpus
+    from sylvian.recipes import build_recipe
+    from sylvian.runs import RunFolder
+
+    if resume is None:
+        recipe = build_recipe(name, overrides)
+        corpus = open_corpus(recipe, data)
+        return recipe, RunFolder.place(recipe, corpus.digest, runs), corpus
+    run = RunFolder.open(resume, runs)
+    recipe = run.recipe
+    if recipe.name != name or (overrides and config.override(recipe, overrides) != recipe):
+        raise ConfigError(
+            f"{run.path}: was begun as '{recipe.name}' with other values; a resumed run keeps its "
+            "recipe, so leave the overrides out or start a new run"
+        )
+    corpus = open_corpus(recipe, Path(run.environment["data"]))
+    if corpus.digest != run.environment["data_digest"]:
+        raise DataError(
+            f"{run.path}: the prepared corpus {recipe.corpus} changed since this run began; "
+            "prepare the same files again or start a new run"
+        )
+    return recipe, run, corpus
+
+
+def _fit(
+    run: RunFolder, recipe: Recipe, corpus: PreparedCorpus, *, resume: bool, progress: Progress
+) -> TrainResult:
+    from sylvian.evaluate import Protocol
+    from sylvian.jobs import divide, spoken
+    from sylvian.models.ctc import CtcModel
+    from sylvian.models.encoder import build_encoder
+    from sylvian.text import phoneme_vocabulary
+    from sylvian.train import fit
+
+    parts = divide(recipe, corpus)
+    trained, validated = (spoken(parts[name], name) for name in ("train", "val"))
+    sessions = _sessions([*trained, *validated], corpus)
+    encoder = build_encoder(recipe.encoder, sessions, seed=recipe.train.seed)
+    model = CtcModel(encoder, phoneme_vocabulary(), seed=recipe.train.seed)
+    outcome = fit(
+        model,
+        train=trained,
+        val=validated,
+        read=corpus.read,
+        config=recipe.train,
+        augment=recipe.augment,
+        run=run.path,
+        count_errors=_greedy_errors,
+        resume=resume,
+        progress=progress,
+    )
+    protocol = Protocol.open(run.path)
+    protocol.state(split_rule=recipe.splits, sees_future=corpus.sees_future)
+    protocol.selected("best epoch by PER", "val", [info.key for info in validated])
+    return TrainResult(
+        run=str(run.path),
+        recipe=recipe.name,
+        best_epoch=outcome.best_epoch,
+        val_per=outcome.best_val_per,
+        epochs=outcome.epochs,
+        seconds=outcome.seconds,
+        n_train=len(trained),
+        n_val=len(validated),
+        n_impossible=outcome.n_impossible,
+        n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )
+
+
+def _sessions(infos: Iterable[TrialInfo], corpus: PreparedCorpus) -> list[SessionSpec]:
+    from sylvian.models.sessions import SessionSpec
+
+    found = {info.key.session_path: info.key for info in infos}
+    return [
+        SessionSpec(
+            path=path,
+            participant=f"{key.corpus}/{key.participant}",
+            n_channels=corpus.channels[key.participant],
+        )
+        for path, key in sorted(found.items())
+    ]
+
+
+def _greedy_errors(logits: Logits, reference: Sequence[str]) -> EditCounts:
+    from sylvian.decode.greedy import greedy
+    from sylvian.evaluate import count_edits
+
+    return count_edits(reference, greedy(logits).tokens)
+
+
+def _facts(corpus: PreparedCorpus) -> dict[str, Any]:
+    facts = corpus.facts
+    return {
+        "name": facts.name,
+        "title": facts.title,
+        "licence": facts.licence,
+        "citation": facts.citation,
+        "participants": list(corpus.channels),
+        "sees_future": corpus.sees_future,
+    }
+
+
+# ------------------------------------------------------------------ decoding
+
+
+@dataclass(frozen=True, slots=True)
+class LmResult:
+    """An n-gram on disk."""
+
+    lm: str
+    order: int
+    n_sentences: int
+    n_ngrams: tuple[int, ...]
+
+
+def build_lm(
+    text: Sequence[Path], *, order: int, out: Path, progress: Progress = silent
+) -> LmResult:
+    """Estimate an n-gram with Kneser-Ney smoothing from text files, one sentence a line.
+
+    Sentences are normalised as the benchmarks normalise transcripts.
+
+    Raises:
+        DataError: a file cannot be read, or holds no sentence.
+    """
+    from sylvian.decode.ngram import build_ngram, write_arpa
+
+    sentences: list[str] = []
+    for done, path in enumerate(text, start=1):
+        sentences += _read_sentences(path)
+        progress("read text", done, len(text), path.name)
+    model = build_ngram(sentences, order=order)
+    write_arpa(model, out)
+    return LmResult(str(out), order, len(sentences), model.n_ngrams)
+
+
+def _read_sentences(path: Path) -> list[str]:
+    from sylvian.text import normalize_sentence
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({failure})") from None
+    found = [sentence for sentence in map(normalize_sentence, lines) if sentence]
+    if not found:
+        raise DataError(f"{path}: no sentence in it; give text with one sentence a line")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeResult:
+    """What decoding a split left behind; `nbest` is None where there was no n-gram."""
+
+    run: str
+    split: str
+    n_trials: int
+    greedy: str
+    nbest: str | None
+    lm: str | None
+    seconds_encoder: float
+    seconds_search: float
+    recorded_seconds: float
+    warnings: tuple[str, ...]
+
+
+def decode(
+    run: RunFolder,
+    split: str,
+    *,
+    lm: str | None = None,
+    lexicon: Path | None = None,
+    overrides: Sequence[str] = (),
+    data: Path | None = None,
+    progress: Progress = silent,
+) -> DecodeResult:
+    """Run the best checkpoint over a split, then search: greedily, and with an n-gram.
+
+    Args:
+        run: A finished run.
+        split: `train`, `val`, `test` or `holdout`, as the recipe's rule names them.
+        lm: An ARPA file; `none` for greedy only; None for the one the run was tuned with, or else a
+            trigram of its training sentences.
+        lexicon: Pronunciations; None for CMUdict, with the model's other words pronounced by rule.
+        overrides: Decoder settings, `key=value`.
+        data: Prepared corpora; None for where the run was trained from.
+        progress: Told how far it is.
+
+    Raises:
+        CheckpointError: the run is unfinished or its checkpoint damaged.
+        ConfigError: no such split, or an unknown setting.
+        DecodeError: the language model or lexicon is unusable.
+    """
+    from sylvian import decoding
+    from sylvian.decode.io import write_nbest
+    from sylvian.jobs import Job, encode
+
+    job = Job.open(run, split, data=data)
+    setting = decoding.resolve(job, lm=lm, lexicon=lexicon, overrides=overrides)
+    logits, seconds = encode(job, progress)
+    found = decoding.search(job, logits, setting, progress)
+    greedy, nbest = job.folder / "greedy.jsonl", job.folder / "nbest.jsonl"
+    nbest.unlink(missing_ok=True)
+    write_nbest(greedy, found.greedy)
+    if found.nbest is not None:
+        write_nbest(nbest, found.nbest)
+    recorded = sum(info.n_bins * info.bin_s for info in job.infos)
+    result = DecodeResult(
+        run=str(run.path),
+        split=split,
+        n_trials=len(job.infos),
+        greedy=str(greedy),
+        nbest=str(nbest) if found.nbest is not None else None,
+        lm=str(setting.lm) if setting.lm else None,
+        seconds_encoder=seconds,
+        seconds_search=found.seconds,
+        recorded_seconds=recorded,
+        warnings=found.warnings,
+    )
+    run.write(f"{split}/decode.json", setting.to_json() | {"result": asdict(result)})
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class TuneResult:
+    """The decoder's weights chosen on a split."""
+
+    run: str
+    split: str
+    n_trials: int
+    decoder: str
+    weights: dict[str, float]
+    wer_before: float
+    wer_after: float
+
+    def text(self) -> str:
+        """Say it in one line."""
+        weights = ", ".join(f"{name}={value:.4g}" for name, value in self.weights.items())
+        change = f"{self.wer_before:.2%} -> {self.wer_after:.2%}"
+        return f"{self.decoder}: {weights} (WER on {self.split} {change}, {self.n_trials} trials)"
+
+
+def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> TuneResult:
+    """Choose the weights of acoustics, n-gram and words by word error rate on a split's n-bests.
+
+    Leaves `decoder.json`, which later decodes and scores of this run follow.
+
+    Raises:
+        ConfigError: the split is the one kept for reporting.
+        DataError: the split was not decoded with an n-gram, or has no sentences.
+    """
+    from sylvian import decoding
+    from sylvian.decode.tune import tune as search_weights
+    from sylvian.evaluate import Protocol
+    from sylvian.jobs import Job
+
+    if split != "val":
+        raise ConfigError(f"tune on val: {split} is for reporting and may choose nothing")
+    job = Job.open(run, split)
+    setting, nbests = decoding.tunable(job)
+    outcome = search_weights(nbests, decoding.word_counter(job), start=setting.decode)
+    run.write("decoder.json", replace(setting, decode=outcome.best).to_json())
+    Protocol.open(run.path).selected("decoder weights", split, [n.key for n in nbests])
+    return TuneResult(
+        run=str(run.path),
+        split=split,
+        n_trials=len(nbests),
+        decoder=str(run.path / "decoder.json"),
+        weights=outcome.weights,
+        wer_before=outcome.before.rate,
+        wer_after=outcome.after.rate,
+    )
+
+
+# ------------------------------------------------------------------- scoring
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """The error rates of a split, and what to keep in mind about them.
+
+    Attributes:
+        run: The run folder.
+        split: The split.
+        decoder: `ngram`, or `greedy` where there was no n-gram: where the words came from.
+        report: Rates of that decoder. Phonemes are always the greedy ones, so that the PER speaks
+            of the encoder alone.
+        greedy: Rates with the words looked up without a language model.
+        notes: What was chosen on which trials, and how often this split was looked at.
+    """
+
+    run: str
+    split: str
+    decoder: str
+    report: ScoreReport
+    greedy: ScoreReport
+    notes: tuple[str, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Give the headline as plain numbers, None where there was nothing to score."""
+        flat: dict[str, Any] = {"run": self.run, "split": self.split, "decoder": self.decoder}
+        for row in self.report.to_json()["scores"]:
+            if row["group"] == "all":
+                unit = row["unit"]
+                flat |= {unit: row["rate"], f"{unit}_low": row["low"], f"{unit}_high": row["high"]}
+            elif row["unit"] == "wer" and row["group"] in ("seen", "unseen"):
+                flat[f"wer_{row['group']}"] = row["rate"]
+        return flat | {"n_trials": self.report.n_trials, "notes": list(self.notes)}
+
+    def table(self) -> Table:
+        """Draw the rates for the terminal."""
+        from sylvian.evaluate import report_table
+
+        title = f"{Path(self.run).name} on {self.split} ({self.decoder})"
+        return report_table(self.report, title=title, notes=self.notes)
+
+
+def score(run: RunFolder, split: str) -> ScoreResult:
+    """Hold a split's decodes against its labels; the protocol notes that it was looked at.
+
+    Raises:
+        DataError: the split was not decoded, or its labels are withheld.
+    """
+    from sylvian import decoding
+    from sylvian.evaluate import Protocol, score_trials
+    from sylvian.jobs import Job
+
+    job = Job.open(run, split)
+    decodes = decoding.read_decodes(job)
+    sentences = job.training_sentences
+    plain = score_trials(decoding.compare(job, decodes.greedy), training_sentences=sentences)
+    report, decoder = plain, "greedy"
+    if decodes.nbest is not None:
+        compared = decoding.compare(job, decodes.greedy, decodes.nbest)
+        report, decoder = score_trials(compared, training_sentences=sentences), "ngram"
+    report.write(job.folder / "scores.json")
+    plain.write(job.folder / "scores-greedy.json")
+    protocol = Protocol.open(run.path)
+    protocol.opened(split, [info.key for info in job.infos])
+    notes = tuple(protocol.notes(split))
+    return ScoreResult(str(run.path), split, decoder, report, plain, notes)
+
+
+# ----------------------------------------------------------------- reporting
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """A report on disk."""
+
+    report: str
+    n_runs: int
+
+
+def report(runs: Sequence[RunFolder], out: Path) -> ReportResult:
+    """Write one HTML file about runs: rates, curves, sessions, confusions, example decodes.
+
+    Raises:
+        ConfigError: a run is given twice.
+        CheckpointError: a run is unfinished or damaged.
+    """
+    from sylvian.figures.report import build_report
+    from sylvian.reporting import run_report
+
+    build_report([run_report(run) for run in runs], out)
+    return ReportResult(str(out), len(runs))
+
+
+def open_run(name: str, runs: Path) -> RunFolder:
+    """Find a run by its path or its name below `runs`.
+
+    Raises:
+        CheckpointError: there is no such run.
+    """
+    from sylvian.runs import RunFolder
+
+    return RunFolder.open(name, runs)
+
+
+def show(what: str, overrides: Sequence[str] = (), *, runs: Path) -> Shown:
+    """Explain what there is: `corpora`, `recipes`, or one corpus, recipe or run by name.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
+    from sylvian import showing
+
+    return showing.show(what, overrides, runs=runs)
