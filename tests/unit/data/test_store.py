@@ -1,0 +1,112 @@
+import multiprocessing
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from sylvian.data import NormalizeConfig, PreparedCorpus, prepare
+from sylvian.data.corpora import Card2024, Willett2023
+from sylvian.errors import DataError
+from sylvian.types import TrialKey
+
+
+@pytest.fixture
+def data(t15_raw, few_t15, tmp_path):
+    prepare(Card2024(t15_raw, facts=few_t15), tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_infos_are_sorted_and_facts_come_back(data, few_t15):
+    corpus = PreparedCorpus.open(data, "card2024")
+    keys = [info.key for info in corpus.infos]
+    assert keys == sorted(keys) and len(keys) == 11
+    assert corpus.facts == few_t15
+    assert corpus.channels == {"T15": 6}
+    assert set(corpus.contents) == set(keys) and len(set(corpus.contents.values())) == 11
+
+
+def test_reading_is_float32_and_the_caller_may_write_to_it(data):
+    corpus = PreparedCorpus.open(data, "card2024", normalize=NormalizeConfig(kind="none"))
+    key = corpus.infos[0].key
+    first = corpus.read(key).features
+    assert first.dtype == np.float32 and first.flags["C_CONTIGUOUS"]
+    first[:] = 0
+    assert corpus.read(key).features.any()
+
+
+def test_a_pickled_corpus_reads_the_same(data):
+    corpus = PreparedCorpus.open(data, "card2024", normalize=NormalizeConfig(kind="block"))
+    key = corpus.infos[3].key
+    expected = corpus.read(key).features  # loads the session's statistics, which must not travel
+    copy = pickle.loads(pickle.dumps(corpus))
+    assert copy.infos == corpus.infos and copy.digest == corpus.digest
+    np.testing.assert_array_equal(copy.read(key).features, expected)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_workers_read_the_same_as_the_parent(data, start):
+    corpus = PreparedCorpus.open(data, "card2024", normalize=NormalizeConfig(kind="rolling"))
+    keys = [info.key for info in corpus.infos]
+    expected = [corpus.read(key).features for key in keys]
+    with multiprocessing.get_context(start).Pool(2) as pool:
+        got = pool.map(corpus.read, keys, chunksize=4)
+    for mine, theirs in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(mine.features, theirs)
+
+
+def test_threads_read_the_same_as_one(data):
+    corpus = PreparedCorpus.open(data, "card2024", normalize=NormalizeConfig(kind="block"))
+    keys = [info.key for info in corpus.infos] * 20
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda key: corpus.read(key).features, keys))
+    for key, got in zip(keys, together, strict=True):
+        np.testing.assert_array_equal(got, corpus.read(key).features)
+
+
+def test_no_file_stays_open(data):
+    psutil = pytest.importorskip("psutil")
+    corpus = PreparedCorpus.open(data, "card2024", normalize=NormalizeConfig(kind="block"))
+    for info in corpus.infos:
+        corpus.read(info.key)
+    assert not [f for f in psutil.Process().open_files() if f.path.startswith(str(data))]
+
+
+def test_sees_future_adds_what_the_release_did_and_what_we_do(data, t12_raw, few_t12, few_t15):
+    def sees(name, kind):
+        corpus = PreparedCorpus.open(data, name, normalize=NormalizeConfig(kind=kind))
+        return corpus.sees_future, corpus.lookahead_bins
+
+    prepare(Willett2023(t12_raw, facts=few_t12), data)
+    assert sees("willett2023", "none") == (False, 0)
+    assert sees("willett2023", "rolling") == (False, 0)
+    assert sees("willett2023", "block") == sees("willett2023", "auto") == (True, None)
+    told = few_t15.participants["T15"].model_copy(update={"sees_future": True})
+    z_scored = few_t15.model_copy(update={"participants": {"T15": told}, "name": "z"})
+    raw = data.parent / "raw"
+    prepare(Card2024(raw, facts=z_scored), data)
+    assert sees("z", "auto") == (True, 0)  # ours adds nothing, but the release had looked ahead
+
+
+def test_unknown_trials_and_corpora_are_named(data):
+    with pytest.raises(DataError, match=r"nothing is prepared there; run 'sylvian prepare other'"):
+        PreparedCorpus.open(data, "other")
+    key = TrialKey("card2024", "T15", "2030-01-01", 1, 1)
+    with pytest.raises(DataError, match="card2024/T15/2030-01-01/b01/t001: no such trial"):
+        PreparedCorpus.open(data, "card2024").read(key)
+
+
+def test_a_session_file_that_is_missing_or_cut_short_is_named(data):
+    corpus = PreparedCorpus.open(data, "card2024", normalize=NormalizeConfig(kind="none"))
+    path = data / "card2024/T15/2023-08-13.h5"
+    key = corpus.infos[-1].key
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+    with pytest.raises(DataError, match=rf"2023-08-13.h5: ends inside {key}; remove the file"):
+        corpus.read(key)
+    with pytest.raises(DataError, match="2023-08-13.h5: cannot be read"):
+        PreparedCorpus.open(data, "card2024")
+    path.unlink()
+    with pytest.raises(DataError, match="2023-08-13.h5: cannot be read"):
+        corpus.read(key)
