@@ -9,7 +9,6 @@ from typing import Any
 import h5py
 import numpy as np
 from jaxtyping import Float32
-from scipy.io import loadmat
 
 from sylvian.data.corpora.reading import as_float32, reading
 from sylvian.errors import DataError
@@ -88,10 +87,20 @@ def _variable(path: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
             with h5py.File(path, "r") as file:
                 value = _from_hdf5(file, name) if name in file else None
         else:
-            value = loadmat(path, variable_names=[name]).get(name)
+            value = _from_version_5(path, name)
     if value is None:
         raise DataError(f"{path}: variable {name!r} is missing; the file is not of this layout")
     return value
+
+
+def _from_version_5(path: Path, name: str) -> Any:
+    from scipy.io import loadmat  # a third of this package's import time, for one corpus
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return loadmat(path, variable_names=[name]).get(name)
+    except MatReadError as failure:
+        raise ValueError(str(failure)) from failure
 
 
 def _from_hdf5(file: h5py.File, name: str) -> np.ndarray[Any, np.dtype[Any]]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io.matlab import MatReadError
 
 from sylvian.data.corpora.base import CorpusFacts
 from sylvian.errors import DataError
@@ -27,7 +26,6 @@ DAMAGE = (
     AttributeError,
     EOFError,
     MemoryError,
-    MatReadError,
     zlib.error,
 )
 
