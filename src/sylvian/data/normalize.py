@@ -165,11 +165,12 @@ class Rolling:
 
     def __init__(self, config: NormalizeConfig, n_channels: int) -> None:
         self._config = config
-        self._n_channels = n_channels
+        self._nothing = np.zeros((0, n_channels), np.float32)
+        self._none = Moments.none(n_channels)
 
     def start(self) -> RollingState:
         """Begin a session."""
-        return self._trial_after(Moments.none(self._n_channels), 0)
+        return self._trial_after(self._none, 0)
 
     def step(
         self, features: Float[np.ndarray, "bins channels"], state: RollingState
@@ -195,16 +196,15 @@ class Rolling:
         return self._trial_after(state.past.faded(fade) + trial, state.n_past + int(trial.n))
 
     def _trial_after(self, past: Moments, n_past: int) -> RollingState:
-        nothing = np.zeros((0, self._n_channels), np.float32)
-        trial = Moments.none(self._n_channels)
-        return RollingState(past, n_past, trial, nothing, self._statistics(past, n_past))
+        affine = self._statistics(past, n_past)
+        return RollingState(past, n_past, self._none, self._nothing, affine)
 
     def _refreshed(self, state: RollingState) -> RollingState:
         if len(state.pending) < self._config.refresh_bins:
             return state
         trial = _with_pending(state)
         affine = self._statistics(state.past + trial, state.n_past + int(trial.n))
-        return replace(state, trial=trial, pending=state.pending[:0], affine=affine)
+        return replace(state, trial=trial, pending=self._nothing, affine=affine)
 
     def _statistics(self, seen: Moments, n_seen: int) -> _Affine:
         offset, scale = _affine(seen, self._config)

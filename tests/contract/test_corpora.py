@@ -1,0 +1,134 @@
+"""What every corpus reader owes its callers, whatever its files look like."""
+
+import hashlib
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from sylvian.data import NormalizeConfig, PreparedCorpus, check, prepare
+from sylvian.data.corpora import Card2024, Corpus, Willett2023
+from sylvian.text import PHONES, SIL
+from sylvian.types import Strategy, TrialKey
+
+
+def card2024(raw, rng):
+    """Two sessions of the published layout and width, the first without val and test."""
+    for date, splits in (("2023.08.11", ["train"]), ("2023.08.13", ["train", "val", "test"])):
+        folder = raw / "hdf5_data_final" / f"t15.{date}"
+        folder.mkdir(parents=True)
+        for block, split in enumerate(splits):
+            with h5py.File(folder / f"data_{split}.hdf5", "w") as file:
+                for trial in range(2):
+                    group = file.create_group(f"trial_{trial:04d}")
+                    group["input_features"] = rng.normal(size=(20 + trial, 512))
+                    group.attrs.update(n_time_steps=20 + trial, session=f"t15.{date}")
+                    group.attrs.update(block_num=block, trial_num=trial)
+                    if split != "test":
+                        group["seq_class_ids"] = np.pad([16, 27, 40], (0, 497))
+                        group["transcription"] = np.pad([72, 112], (0, 498))
+                        group.attrs.update(seq_len=3, sentence_label="Hip.")
+    return Card2024(raw)
+
+
+def willett2023(raw, rng):
+    """One day of the published layout and width, with all three splits."""
+    for block, folder in enumerate(("train", "test", "competitionHoldOut")):
+        (raw / "competitionData" / folder).mkdir(parents=True)
+        cell = np.empty((1, 2), object)
+        for trial in range(2):
+            cell[0, trial] = rng.normal(50, 9, size=(20 + trial, 256))
+        levels = {name: cell for name in ("tx1", "tx2", "tx3", "tx4", "spikePow")}
+        labels = {"sentenceText": ["He said so.", "So he did, too."], "blockIdx": [[block]] * 2}
+        path = raw / "competitionData" / folder / "t12.2022.05.24.mat"
+        savemat(path, levels | labels)
+    return Willett2023(raw)
+
+
+@pytest.fixture(params=[card2024, willett2023], ids=lambda make: make.__name__)
+def corpus(request, tmp_path):
+    return request.param(tmp_path / "raw", np.random.default_rng(11))
+
+
+def everything(corpus):
+    return [(session, list(corpus.trials(session))) for session in corpus.sessions()]
+
+
+def content(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_it_is_a_corpus_with_sorted_sessions_its_facts_know(corpus):
+    assert isinstance(corpus, Corpus)
+    places = [(session.participant, session.session) for session in corpus.sessions()]
+    assert places == sorted(set(places)) and places
+    for participant, session in places:
+        assert session in corpus.facts.participants[participant].sessions
+
+
+def test_trials_are_what_the_facts_promise(corpus):
+    for session, trials in everything(corpus):
+        facts = corpus.facts.participants[session.participant]
+        assert trials and len({trial.key for trial in trials}) == len(trials)
+        for trial in trials:
+            key = TrialKey.parse(str(trial.key))
+            assert key == trial.key
+            assert (
+                key.session_path == f"{corpus.facts.name}/{session.participant}/{session.session}"
+            )
+            assert trial.info.split in corpus.facts.splits and trial.info.split in session.paths
+            assert trial.features.shape == (trial.info.n_bins, facts.n_channels)
+            assert trial.features.dtype == np.float32 and np.isfinite(trial.features).all()
+            assert trial.info.bin_s == corpus.facts.bin_s
+            assert isinstance(trial.info.strategy, Strategy)
+
+
+def test_labels_are_known_phonemes_closed_by_sil_or_withheld(corpus):
+    infos = [trial.info for _, trials in everything(corpus) for trial in trials]
+    hidden = [info for info in infos if info.sentence is None]
+    assert hidden and all(info.phonemes is None for info in hidden)
+    assert len({(info.key.participant, info.split) for info in hidden}) == len(
+        {info.key.participant for info in hidden}
+    )
+    for info in infos:
+        if info.sentence is not None:
+            assert set(info.phonemes) <= {*PHONES, SIL} and info.phonemes[-1] == SIL
+
+
+def test_trials_stream_and_reading_again_gives_the_same(corpus):
+    session = corpus.sessions()[0]
+    stream = corpus.trials(session)
+    assert iter(stream) is stream
+    first = next(stream)
+    again = next(iter(corpus.trials(session)))
+    assert again.info == first.info
+    np.testing.assert_array_equal(again.features, first.features)
+
+
+def test_reading_leaves_the_raw_folder_alone(corpus, tmp_path):
+    before = content(tmp_path / "raw")
+    everything(corpus)
+    prepare(corpus, tmp_path / "data")
+    assert content(tmp_path / "raw") == before
+
+
+def test_it_prepares_and_comes_back_whole(corpus, tmp_path):
+    report = prepare(corpus, tmp_path / "data")
+    published = [trial for _, trials in everything(corpus) for trial in trials]
+    assert sum(report.trials.values()) == len(published)
+    name = corpus.facts.name
+    as_it_was = NormalizeConfig(kind="none")
+    prepared = PreparedCorpus.open(tmp_path / "data", name, normalize=as_it_was)
+    assert len(prepared.infos) == len(published)
+    for trial in published:
+        got = prepared.read(trial.key)
+        assert got.info == trial.info
+        np.testing.assert_array_equal(got.features, trial.features)
+    assert prepared.sees_future == corpus.facts.sees_future
+    splits = prepared.splits("benchmark")
+    assert all(info.sentence for split in ("train", "val") for info in splits[split])
+    assert check(name, tmp_path / "data").problems == tuple(
+        line for line in report.warnings if "facts" in line or "missing" in line
+    )
