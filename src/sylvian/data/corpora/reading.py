@@ -21,6 +21,7 @@ DAMAGE = (
     ValueError,
     TypeError,
     LookupError,
+    NameError,
     RuntimeError,
     ArithmeticError,
     AttributeError,
