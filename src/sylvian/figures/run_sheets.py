@@ -1,0 +1,120 @@
+"""The report's figures of how a run was trained, what it confuses, and what it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from sylvian.figures.accuracy import trials
+from sylvian.figures.confusion import confusion_key, confusion_matrix, ranked
+from sylvian.figures.features import raster
+from sylvian.figures.nouns import RunReport
+from sylvian.figures.sheets import Blank, Sheet
+from sylvian.figures.style import DOUBLE_MM, SINGLE_MM, canvas, panel
+from sylvian.figures.training import (
+    has_curve,
+    learning_rate,
+    losses,
+    n_not_finite,
+    validation_per,
+)
+
+
+def training_sheet(run: RunReport) -> Sheet | Blank:
+    """Lay out the training curves that the metrics allow."""
+    rows = run.metrics
+    title = "Training"
+    val = next((each.unit("per") for each in run.scores if each.split == "val"), None)
+    n_val = val.n_trials if val is not None else None
+    curves: list[Callable[[Axes], None]] = []
+    if has_curve(rows, "train_loss") or has_curve(rows, "val_loss"):
+        curves.append(lambda axis: losses(axis, rows))
+    if has_curve(rows, "val_per"):
+        curves.append(lambda axis: validation_per(axis, rows, n_trials=n_val))
+    if has_curve(rows, "learning_rate"):
+        curves.append(lambda axis: learning_rate(axis, rows))
+    if not curves:
+        return Blank(title, "No epoch has been logged for this run, so there are no curves.")
+    wide, narrow = canvas(DOUBLE_MM, 47), canvas(SINGLE_MM, 46 * len(curves))
+    for place, draw in enumerate(curves):
+        draw(panel(wide, 11 + 61.5 * place, 3, 49, 34))
+        draw(panel(narrow, 11, 3 + 46 * place, 77, 32))
+    return Sheet(title, wide, narrow, _training_caption(run), _training_alt(run))
+
+
+def confusion_sheet(run: RunReport) -> Sheet | Blank:
+    """Lay out the phoneme error matrix with its key."""
+    title = "Phoneme confusions"
+    confusions = run.confusions
+    if confusions is None or not confusions.labels:
+        return Blank(title, "No decoded phonemes were aligned with the truth for this run.")
+    worst = ranked(confusions)
+    if not worst:
+        told = f"No phoneme error in {trials(confusions.n_trials)} of {run.confusions_split}."
+        return Blank(title, told)
+    figure = canvas(DOUBLE_MM, 191)
+    confusion_matrix(panel(figure, 12, 4, 169, 169), confusions)
+    confusion_key(panel(figure, 30, 180, 30, 8))
+    caption = (
+        f"{trials(confusions.n_trials)} of {run.confusions_split}. Colour: percent of the true "
+        "phoneme's occurrences; matches (grey dots on the diagonal) are left out and 5 % or more "
+        "is written out. Bottom row: deletions. Right column: insertions, per occurrence of the "
+        "inserted phoneme. Shaded columns: phonemes that never occur in the truth. Counts of "
+        "aligned phonemes carry no interval."
+    )
+    first = ", ".join(f"{each.count} times {each.said()}" for each in worst[:5])
+    return Sheet(title, figure, None, caption, f"The most frequent phoneme errors: {first}.")
+
+
+def raster_sheet(run: RunReport) -> Sheet | Blank:
+    """Lay out one recorded trial, a panel per feature."""
+    title = "One trial as recorded"
+    trial = run.trial
+    if trial is None or not trial.features.size:
+        return Blank(title, "No recorded trial was handed to this report.")
+    bin_s = trial.info.bin_s
+    features: dict[str, list[tuple[str, int, int]]] = {}
+    for array, feature, start, stop in run.channels:
+        features.setdefault(feature, []).append((array, start, stop))
+    features = features or {"features": [("", 0, trial.features.shape[1])]}
+    wide = canvas(DOUBLE_MM, 47 * len(features))
+    for place, (feature, arrays) in enumerate(features.items()):
+        first, last = min(start for _, start, _ in arrays), max(stop for _, _, stop in arrays)
+        local = [(array, start - first, stop - first) for array, start, stop in arrays if array]
+        axis = panel(wide, 16, 6 + 47 * place, 165, 31)
+        shown = trial.features[:, first:last]
+        raster(axis, shown, bin_s=bin_s, name=feature.capitalize(), arrays=local)
+    sentence = f"“{trial.info.sentence}”" if trial.info.sentence else "sentence withheld"
+    n_bins, n_channels = trial.features.shape
+    caption = (
+        f"{trial.key}: {sentence}; {n_bins} bins of {1000 * bin_s:g} ms, {n_channels} channels; "
+        "the stronger, the larger, from the 5th to the 99.5th percentile."
+    )
+    alt = f"Raster of {n_channels} channels over {n_bins * bin_s:.1f} seconds: {sentence}."
+    return Sheet(title, wide, None, caption, alt)
+
+
+def _training_caption(run: RunReport) -> str:
+    said = "Grey: training trials; green: validation trials, on which the checkpoint was chosen."
+    gaps = n_not_finite(run.metrics)
+    if gaps:
+        said += f" {gaps} logged values were not finite; they are gaps in the curves."
+    missing = [
+        name
+        for column, name in (("val_per", "validation PER"), ("learning_rate", "learning rate"))
+        if not has_curve(run.metrics, column)
+    ]
+    if missing:
+        said += f" Not logged: {' and '.join(missing)}."
+    return f"{said} Curves carry no interval: metrics.csv holds rates, not counts."
+
+
+def _training_alt(run: RunReport) -> str:
+    last = max(row.epoch for row in run.metrics)
+    said = f"Training curves over {last:g} epochs"
+    if not has_curve(run.metrics, "val_per"):
+        return f"{said}."
+    lowest = np.nanmin([row.val_per for row in run.metrics if row.val_per is not None])
+    return f"{said}; lowest validation PER {100 * lowest:.1f} %."
