@@ -153,7 +153,7 @@ def _spread(
 @compiled
 def best_sequences(
     lattice: Lattice, n_best: int, limit: float
-) -> list[tuple[float, Int32[np.ndarray, " links"]]]:
+) -> list[tuple[float, Int32[np.ndarray, " _"]]]:
     """Find the best distinct word sequences, best first.
 
     Args:

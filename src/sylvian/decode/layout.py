@@ -79,13 +79,13 @@ def sayable(model: ArpaModel, prons: Prons) -> Bool[np.ndarray, " nodes"]:
     spoken[prons.word] = True
     inside = spoken[model.word]
     last = inside | (model.word == model.index.get(EOS, -2))
+    last[model.start()] = True
     usable = np.ones(len(model.word), dtype=bool)
     for n in range(1, model.order + 1):
         level = slice(*model.level_start[n : n + 2])
         context = model.parent[level]
         goes_on = inside[context] | (context == 0) | (context == model.start())
         usable[level] = last[level] & goes_on & usable[context]
-    usable[model.start()] = True
     return usable
 
 

@@ -160,7 +160,7 @@ def _table(
     return _Table(context, word, suffix, count, opening)
 
 
-def _adjusted_counts(tables: list[_Table]) -> list[Int[np.ndarray, " ngrams"]]:
+def _adjusted_counts(tables: list[_Table]) -> list[Int[np.ndarray, " _"]]:
     """Count distinct left neighbours below the top order, except after `<s>`, which has none."""
     adjusted = []
     for table, above in itertools.pairwise(tables):
@@ -174,12 +174,12 @@ def _adjusted_counts(tables: list[_Table]) -> list[Int[np.ndarray, " ngrams"]]:
 def _estimate(
     symbols: tuple[str, ...],
     tables: list[_Table],
-    adjusted: list[Int[np.ndarray, " ngrams"]],
+    adjusted: list[Int[np.ndarray, " _"]],
     thresholds: list[int],
 ) -> ArpaModel:
     base = np.full(len(symbols), 1.0 / (len(symbols) - 1))  # all but <s>
     p = [base]  # p[n]: of the n-grams of order n
-    bow: list[Float64[np.ndarray, " contexts"]] = []
+    bow: list[Float64[np.ndarray, " _"]] = []
     n_contexts = 1
     keeps = [table.count > least for table, least in zip(tables, thresholds, strict=True)]
     keeps[0][:] = True
@@ -218,9 +218,9 @@ def discounts(counts: Int[np.ndarray, " ngrams"]) -> Float64[np.ndarray, " count
 def _assembled(
     symbols: tuple[str, ...],
     tables: list[_Table],
-    keeps: list[Bool[np.ndarray, " ngrams"]],
-    p: list[Float64[np.ndarray, " ngrams"]],
-    bow: list[Float64[np.ndarray, " ngrams"]],
+    keeps: list[Bool[np.ndarray, " _"]],
+    p: list[Float64[np.ndarray, " _"]],
+    bow: list[Float64[np.ndarray, " _"]],
 ) -> ArpaModel:
     """Drop what was pruned and lay the levels end to end; they are sorted already."""
     starts = np.cumsum([0, 1, *(int(keep.sum()) for keep in keeps)])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float64, Int, Int32, Int64
 
 from sylvian.decode import search
 from sylvian.decode.combine import total_score
@@ -20,10 +20,13 @@ _ROUNDING = 1e-6  # nats by which sums of the same terms in another order may di
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What some frames added to a search: log-likelihoods, tokens of each frame, links."""
+    """What some frames added to a search: log-likelihoods, tokens of each frame, links.
+
+    The first stretch has no frame but one step, the tokens before any frame.
+    """
 
     log_p: Float64[np.ndarray, "frames labels"]
-    sizes: Int64[np.ndarray, " frames"]
+    sizes: Int64[np.ndarray, " steps"]
     tokens: search.Tokens
     links: search.Links
 
@@ -39,7 +42,7 @@ class _Moves(NamedTuple):
     acoustic: Float64[np.ndarray, " links"]
     graph: Float64[np.ndarray, " links"]
 
-    def select(self, kept: Int64[np.ndarray, " kept"] | Bool[np.ndarray, " links"]) -> _Moves:
+    def select(self, kept: Int[np.ndarray, " kept"] | Bool[np.ndarray, " links"]) -> _Moves:
         """Some of the links."""
         return _Moves(*(column[kept] for column in self))
 
@@ -68,7 +71,7 @@ def read_out(
     return NBest(key, tuple(hypotheses))
 
 
-def _stacked(parts: list[search.Tokens] | list[search.Links]) -> list[Int32[np.ndarray, " rows"]]:
+def _stacked(parts: list[search.Tokens] | list[search.Links]) -> list[Any]:
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
 
@@ -112,7 +115,7 @@ def _near_the_best(
     reached: Float64[np.ndarray, " tokens"],
     final: Float64[np.ndarray, " tokens"],
     config: DecodeConfig,
-) -> tuple[_Moves, Lattice, Float64[np.ndarray, " tokens"]]:
+) -> tuple[_Moves, Lattice, Float64[np.ndarray, " left"]]:
     """Keep the links on ways within the lattice beam, and number the tokens left from 0."""
     whole = _lattice(moves, final, config)
     limit = costs_to_end(whole)[0] + config.lattice_beam + _ROUNDING
