@@ -270,10 +270,10 @@ def _roomy(places: Sequence[float], span: float) -> bool:
 
 def _session_note(scores: Sequence[Score], overall: Score | None) -> str:
     low, high = (pick(score.n_trials for score in scores) for pick in (min, max))
-    each = trials(low) if low == high else f"{low}–{trials(high)}"
-    days = "1 day, n = " if len(scores) == 1 else f"{len(scores)} days, a day n = "
-    note = f"{days}{each}; 95 % intervals"
-    return f"{note}; together {percent(overall.rate)} % (dashed)" if overall is not None else note
+    each = f"{low}" if low == high else f"{low}–{high}"
+    days = f"1 day, n = {each}" if len(scores) == 1 else f"{len(scores)} days, n = {each} a day"
+    note = f"{days}; 95 % intervals"  # short: it has to fit above a narrow panel
+    return f"{note}; all: {percent(overall.rate)} % (dashed)" if overall is not None else note
 
 
 def _rate_axis(axis: Axes, unit: str, top: float) -> None:

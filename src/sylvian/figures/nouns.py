@@ -58,11 +58,13 @@ class SplitScores:
         split: `val`, `test`, …
         report: What `sylvian.evaluate.score_trials` gave.
         seconds: Time it took to decode and score the split, if measured.
+        decoder: What decoded it, where that differs from the run's.
     """
 
     split: str
     report: ScoreReport
     seconds: float | None = None
+    decoder: str | None = None
 
     def unit(self, unit: str, group: str = ALL) -> Score | None:
         """A group's score, by default all trials together; None where nothing was scored."""
@@ -85,7 +87,7 @@ class RunReport:
         participants: Who was recorded.
         encoder: Kind of encoder (`transformer`, `gru`); decides the colour.
         decoder: What turned logits into text (`greedy`, `first pass`), in a few words.
-        scores: One per split that was scored.
+        scores: One per split (and decoder) that was scored.
         recipe: Dotted keys with their values.
         environment: Versions, machine, commit, seeds, command: name and value.
         metrics: Rows of `metrics.csv`.

@@ -39,7 +39,7 @@ def overview_sheet(runs: Sequence[RunReport]) -> Sheet | Blank:
     found = [unit for unit in PRIMARY if any(each.unit(unit) for _, each in rows)]
     if not found:
         return Blank(title, "No run has been scored on a labelled split yet.")
-    names = [short(f"{run.name} · {each.split}", 34) for run, each in rows]
+    names = [short(_row_name(run, each), 34) for run, each in rows]
     left = _left_mm(names)
     height = ROW_MM * len(rows)
     width = (DOUBLE_MM - left) / 2 - BESIDE_MM
@@ -163,6 +163,11 @@ def _overview(
         colours=[encoder_colour(run.encoder) for run, _ in rows],
         panel="run",
     )
+
+
+def _row_name(run: RunReport, scored: SplitScores) -> str:
+    decoder = f" · {scored.decoder}" if scored.decoder else ""
+    return f"{run.name} · {scored.split}{decoder}"
 
 
 def _by_participant(scores: Sequence[Score]) -> dict[str, list[Score]]:

@@ -190,7 +190,7 @@ def _view(place: int, run: RunReport) -> _RunView:
         run=run,
         protocol=run.protocol or (NO_PROTOCOL,),
         time=duration(run.seconds),
-        splits=[_split(place, run, each) for each in run.scores],
+        splits=[_split(f"{anchor}-s{n}", place, each, run) for n, each in enumerate(run.scores)],
         training=_shown(training_sheet(run), f"{anchor}-training"),
         confusions=_shown(confusion_sheet(run), f"{anchor}-confusions"),
         most_confused=list(ranked(run.confusions)[:MOST_CONFUSED]) if run.confusions else [],
@@ -200,11 +200,10 @@ def _view(place: int, run: RunReport) -> _RunView:
     )
 
 
-def _split(place: int, run: RunReport, scored: SplitScores) -> _Split:
-    name = f"run{place + 1}-{_slug(scored.split)}"
+def _split(name: str, place: int, scored: SplitScores, run: RunReport) -> _Split:
     panels = [*prompt_sheets(run, scored), seen_sheet(run, scored), kinds_sheet(scored)]
     return _Split(
-        name=scored.split,
+        name=f"{scored.split} ({scored.decoder})" if scored.decoder else scored.split,
         rows=[_row(place, run, scored)],
         notes=list(_notes(scored)),
         sessions=_shown(session_sheet(run, scored), f"{name}-sessions"),
@@ -234,7 +233,7 @@ def _row(place: int, run: RunReport, scored: SplitScores | None, group: str = AL
         participants=session_name(group) if group != ALL else ", ".join(run.participants),
         part=group != ALL,
         encoder=run.encoder,
-        decoder=run.decoder,
+        decoder=(scored.decoder if scored else None) or run.decoder,
         split=scored.split if scored else "not scored",
         per=_rate(per),
         wer=_rate(wer),
@@ -318,7 +317,3 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def _slug(text: str) -> str:
-    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in text)

@@ -18,7 +18,7 @@ from sylvian.figures.accuracy import (
     seen_and_unseen,
 )
 from sylvian.figures.days import calendar_ticks, date_labels
-from sylvian.figures.style import DOUBLE_MM, INK, PAPER, canvas, panel, plotted
+from sylvian.figures.style import DOUBLE_MM, INK, PAPER, SINGLE_MM, canvas, panel, plotted
 from sylvian.types import EditCounts, Score
 
 
@@ -45,7 +45,7 @@ def test_sessions_stand_at_their_dates_in_percent_from_zero(axis, make_score):
     assert list(marks.get_ydata()) == pytest.approx([10, 30, 20])
     bottom, top = axis.get_ylim()
     assert bottom == 0 and top >= 41
-    assert "3 days, a day n = 9–20 trials; 95 % intervals" in axis.get_title("left")
+    assert "3 days, n = 9–20 a day; 95 % intervals" in axis.get_title("left")
     assert "10.0 %" in axis.get_title("left")
     ends = [tuple(line.get_ydata()) for line in axis.lines if len(line.get_xdata()) == 2]
     assert (15.0, 41.0) in [tuple(round(y, 6) for y in pair) for pair in ends]
@@ -62,6 +62,16 @@ def test_many_sessions_get_a_calendar(axis, make_score):
     assert sum("2024" in label for label in labels) == 1
 
 
+def test_note_fits_above_a_narrow_panel(make_score):
+    figure = canvas(SINGLE_MM, 50)
+    axis = panel(figure, 11, 6, 77, 33)
+    days = [date.fromordinal(738_000 + 9 * k) for k in range(45)]
+    scores = [make_score(f"session:c/T15/{day}", n_trials=10 + 4 * day.day) for day in days]
+    error_by_session(axis, scores, overall=make_score())
+    figure.draw_without_rendering()
+    assert axis._left_title.get_window_extent().x1 <= axis.get_window_extent().x1
+
+
 def test_sessions_without_dates_are_spaced_evenly(axis, make_score):
     error_by_session(axis, [make_score("session:c/P/day b"), make_score("session:c/P/day a")])
     assert [label.get_text() for label in axis.get_xticklabels()] == ["day a", "day b"]
@@ -71,7 +81,7 @@ def test_sessions_without_dates_are_spaced_evenly(axis, make_score):
 def test_missing_interval_and_one_session(axis, make_score, nan):
     error_by_session(axis, [make_score("session:c/P/2024-01-01", low=nan, high=nan, n_trials=1)])
     assert axis.get_ylim()[1] >= 10
-    assert axis.get_title("left").startswith("1 day, n = 1 trial;")
+    assert axis.get_title("left").startswith("1 day, n = 1;")
 
 
 @pytest.mark.parametrize("draw", [error_by_session, error_rates])

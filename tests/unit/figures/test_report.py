@@ -230,6 +230,17 @@ def test_cues_left_out_are_named(make_run, tmp_path):
     assert "3 trials of the cue [DO NOTHING]" in page_of(run, tmp_path)
 
 
+def test_two_decoders_on_one_split(make_run, tmp_path):
+    run = make_run()
+    greedy = dataclasses.replace(run.scores[0], decoder="greedy")
+    out = build_report(
+        [dataclasses.replace(run, scores=(*run.scores, greedy))], tmp_path / "r.html"
+    )
+    page = Page(out.read_text())
+    assert "Error rates on val (greedy)" in page.text
+    assert len(page.attributes("id")) == len(set(page.attributes("id")))
+
+
 def test_a_trial_without_layout_or_sentence(make_run, tmp_path):
     run = make_run()
     info = dataclasses.replace(run.trial.info, sentence=None)
