@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -75,17 +75,15 @@ def raster_sheet(run: RunReport) -> Sheet | Blank:
     if trial is None or not trial.features.size:
         return Blank(title, "No recorded trial was handed to this report.")
     bin_s = trial.info.bin_s
-    features: dict[str, list[tuple[str, int, int]]] = {}
-    for array, feature, start, stop in run.channels:
-        features.setdefault(feature, []).append((array, start, stop))
-    features = features or {"features": [("", 0, trial.features.shape[1])]}
-    wide = canvas(DOUBLE_MM, 47 * len(features))
-    for place, (feature, arrays) in enumerate(features.items()):
-        first, last = min(start for _, start, _ in arrays), max(stop for _, _, stop in arrays)
-        local = [(array, start - first, stop - first) for array, start, stop in arrays if array]
+    layout = run.channels or (("", "features", 0, trial.features.shape[1]),)
+    kinds = list(dict.fromkeys(feature for _, feature, _, _ in layout))
+    wide = canvas(DOUBLE_MM, 47 * len(kinds))
+    for place, kind in enumerate(kinds):
+        groups = [(array, start, stop) for array, feature, start, stop in layout if feature == kind]
+        shown = np.concatenate([trial.features[:, a:b] for _, a, b in groups], axis=1)
         axis = panel(wide, 16, 6 + 47 * place, 165, 31)
-        shown = trial.features[:, first:last]
-        raster(axis, shown, bin_s=bin_s, name=feature.capitalize(), arrays=local)
+        name = kind.replace("_", " ").capitalize()
+        raster(axis, shown, bin_s=bin_s, name=name, arrays=_side_by_side(groups))
     sentence = f"“{trial.info.sentence}”" if trial.info.sentence else "sentence withheld"
     n_bins, n_channels = trial.features.shape
     caption = (
@@ -94,6 +92,16 @@ def raster_sheet(run: RunReport) -> Sheet | Blank:
     )
     alt = f"Raster of {n_channels} channels over {n_bins * bin_s:.1f} seconds: {sentence}."
     return Sheet(title, wide, None, caption, alt)
+
+
+def _side_by_side(groups: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Number the channels of one feature anew, as they are drawn."""
+    ends = np.cumsum([stop - start for _, start, stop in groups])
+    return [
+        (array, int(end) - (stop - start), int(end))
+        for (array, start, stop), end in zip(groups, ends, strict=True)
+        if array
+    ]
 
 
 def _training_caption(run: RunReport) -> str:

@@ -14,6 +14,7 @@ from sylvian.evaluate.confusion import count_confusions
 from sylvian.evaluate.report import ScoreReport
 from sylvian.figures import EpochRow, RunReport, SplitScores, build_report
 from sylvian.figures.report import duration
+from sylvian.figures.run_sheets import raster_sheet
 from sylvian.figures.style import canvas, panel
 from sylvian.figures.svg import DARK, dark_theme, themed_svg
 
@@ -239,6 +240,17 @@ def test_two_decoders_on_one_split(make_run, tmp_path):
     page = Page(out.read_text())
     assert "Error rates on val (greedy)" in page.text
     assert len(page.attributes("id")) == len(set(page.attributes("id")))
+
+
+def test_features_that_alternate_are_drawn_apart(make_run):
+    run = make_run()
+    layout = (("6v", "spike_power", 0, 2), ("6v", "crossings", 2, 4), ("44", "spike_power", 4, 8))
+    sheet = raster_sheet(dataclasses.replace(run, channels=layout))
+    power, crossings = (axis.images[0].get_array() for axis in sheet.wide.axes)
+    np.testing.assert_array_equal(power, run.trial.features[:, [0, 1, 4, 5, 6, 7]].T)
+    np.testing.assert_array_equal(crossings, run.trial.features[:, 2:4].T)
+    assert list(sheet.wide.axes[0].get_yticks()) == [1, 4]
+    assert sheet.wide.axes[0].get_title("left") == "Spike power"
 
 
 def test_a_trial_without_layout_or_sentence(make_run, tmp_path):
