@@ -1,8 +1,19 @@
 """Training: batches of similar trials, exact steps, saves that survive a kill."""
 
-from sylvian.train.augment import AugmentConfig
-from sylvian.train.callbacks import Progress
-from sylvian.train.config import TrainConfig
-from sylvian.train.fit import FitResult, fit
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["AugmentConfig", "FitResult", "Progress", "TrainConfig", "fit"]
+from sylvian.train.config import AugmentConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from sylvian.train.fitting import FitResult, fit
+
+__all__ = ["AugmentConfig", "FitResult", "TrainConfig", "fit"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the engine only when somebody trains: Lightning takes seconds, recipes need none."""
+    if name in ("FitResult", "fit"):
+        from sylvian.train import fitting
+
+        return getattr(fitting, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -46,8 +46,8 @@ class Recorder(Callback):
         self._started = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the epoch's clock."""
-        self._started = time.perf_counter()
+        """Start the epoch's clock; the part before a resume counts too."""
+        self._started = time.perf_counter() - _ours(pl_module).state.tally.elapsed
 
     def on_train_batch_end(
         self,
@@ -61,6 +61,7 @@ class Recorder(Callback):
         module = _ours(pl_module)
         every = module.config.save_every_steps
         if every and batch and module.state.step % every == 0 and trainer.is_global_zero:
+            module.state.tally.elapsed = time.perf_counter() - self._started
             self._checkpoints.save(trainee_of(module), module.state)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

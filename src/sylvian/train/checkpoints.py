@@ -145,14 +145,19 @@ class Checkpoints:
         return self._folder / f".best-{epoch}"
 
     def _write_model(self, model: CtcModel, folder: Path, state: RunState) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
         facts = {
             "epoch": state.epoch,
             "step": state.step,
             "best_epoch": state.best_epoch,
             "best_val_per": state.best_val_per,
         }
-        save_model(model, folder, facts)
+        try:
+            save_model(model, folder, facts)
+        except (OSError, SafetensorError) as failure:
+            raise CheckpointError(
+                f"{folder}: the model could not be saved ({_first_line(failure)}); what was saved "
+                "before is intact, make room and resume the run"
+            ) from failure
 
     def _commit(self, trainee: Trainee, state: RunState) -> None:
         name = f"state-{state.epoch}-{state.group}.safetensors"

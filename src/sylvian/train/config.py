@@ -79,3 +79,25 @@ class TrainConfig(Config):
         None, ge=1, description="also save `last` every so many steps within an epoch; null = no"
     )
     tensorboard: bool = Field(False, description="write TensorBoard events beside metrics.csv")
+
+
+class AugmentConfig(Config):
+    """How training trials are disturbed; features are z-scores, so the units are their std.
+
+    Published values (paper.md section 2): BIT 0.2 / 0.05; T12 GRU 0.8 / 0.2; T15 GRU 1.0 / 0.2 with
+    a random cut of 3.
+    """
+
+    noise_std: float = Field(0.2, ge=0, description="white noise per bin and channel (std)")
+    offset_std: float = Field(0.05, ge=0, description="constant offset per trial and channel (std)")
+    random_cut: int = Field(
+        0,
+        ge=0,
+        description="drop 0 ... random_cut - 1 leading bins, uniformly (as published: 3 drops at "
+        "most 2)",
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether a trial is changed at all."""
+        return self.noise_std > 0 or self.offset_std > 0 or self.random_cut > 1

@@ -2,98 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from sylvian.errors import SylvianError
-from sylvian.models.batch import Batch, make_batch
 from sylvian.models.ctc import CtcModel
-from sylvian.text import Vocabulary
-from sylvian.train.augment import AugmentConfig, augment_trial
-from sylvian.train.config import TrainConfig
-from sylvian.train.sampler import EvaluationSampler, Group, GroupSampler, Shard
+from sylvian.train.config import AugmentConfig, TrainConfig
+from sylvian.train.dataset import Batches, CachedReader, GroupDataset, Loaded, Read, unchanged
+from sylvian.train.sampler import EvaluationSampler, GroupSampler, Shard
 from sylvian.train.seeds import generator_at
 from sylvian.train.state import RunState
-from sylvian.types import Trial, TrialInfo, TrialKey
-
-Read = Callable[[TrialKey], Trial]
-Batches = tuple[Batch, ...]
-Loaded = Batches | SylvianError
-
-
-class CachedReader:
-    """Remember trials until a budget is used up; what came first stays.
-
-    Why here: every epoch asks for every trial once, and there a least-recently-used cache that does
-    not hold everything holds nothing of use.
-
-    Args:
-        read: Reads one trial from disk.
-        budget_bytes: Memory for features in this process.
-    """
-
-    def __init__(self, read: Read, *, budget_bytes: int) -> None:
-        self._read = read
-        self._left = budget_bytes
-        self._known: dict[TrialKey, Trial] = {}
-
-    def __call__(self, key: TrialKey) -> Trial:
-        """Return the trial; its features are shared, so never write to them."""
-        trial = self._known.get(key)
-        if trial is None:
-            trial = self._read(key)
-            if trial.features.nbytes <= self._left:
-                self._left -= trial.features.nbytes
-                self._known[key] = trial
-        return trial
-
-
-@dataclass(frozen=True)
-class GroupDataset(Dataset[Loaded]):
-    """Read, disturb and batch the trials of a group.
-
-    A bad trial's error is returned, not raised: raised in a loader process it would reach the user
-    wrapped in a traceback. `TrainingData` raises it.
-
-    Attributes:
-        infos: What the indices of a group refer to.
-        read: Reads one normalised trial.
-        session_index: Session path to index, as the encoder has it.
-        vocabulary: Where phonemes are looked up.
-        augment: How to disturb trials; None for evaluation.
-        seed: Seed of the run.
-    """
-
-    infos: Sequence[TrialInfo]
-    read: Read
-    session_index: Mapping[str, int]
-    vocabulary: Vocabulary
-    augment: AugmentConfig | None = None
-    seed: int = 0
-
-    def __getitem__(self, group: Group) -> Loaded:
-        try:
-            return tuple(self._batch(part, group.epoch) for part in group.micro_batches)
-        except SylvianError as failure:
-            return failure
-
-    def _batch(self, trials: Sequence[int], epoch: int) -> Batch:
-        return make_batch(
-            [self._trial(index, epoch) for index in trials],
-            session_index=self.session_index,
-            vocabulary=self.vocabulary,
-        )
-
-    def _trial(self, index: int, epoch: int) -> Trial:
-        trial = self.read(self.infos[index].key)
-        if self.augment is None:
-            return trial
-        return augment_trial(trial, self.augment, seed=self.seed, epoch=epoch)
+from sylvian.types import TrialInfo
 
 
 class TrainingData(LightningDataModule):
@@ -168,7 +91,7 @@ class TrainingData(LightningDataModule):
             sampler=sampler,
             batch_size=None,
             num_workers=n_workers,
-            collate_fn=_unchanged,
+            collate_fn=unchanged,
             generator=generator_at(self._config.seed, "loader"),
             **extra,
         )
@@ -201,7 +124,3 @@ def training_data(
         config=config,
         state=state,
     )
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch

@@ -133,7 +133,7 @@ class Board:
 
     def append(self, row: MetricsRow) -> None:
         """Add one epoch, by epoch number."""
-        values: Mapping[str, float] = dict(zip(COLUMNS, astuple(row), strict=True))
+        values: Mapping[str, float | int] = dict(zip(COLUMNS, astuple(row), strict=True))
         for name, value in values.items():
             self._writer.add_scalar(name, value, global_step=row.epoch)
         self._writer.flush()
@@ -143,7 +143,7 @@ class Board:
         self._writer.close()
 
 
-def _ratio(total: float, count: float) -> float:
+def _ratio(total: float | int, count: float | int) -> float:
     return total / count if count else float("nan")
 
 

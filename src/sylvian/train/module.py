@@ -23,7 +23,7 @@ from torch import Tensor
 from sylvian.errors import SylvianError
 from sylvian.models.ctc import CtcModel, CtcObjective, split_logits
 from sylvian.train.config import TrainConfig
-from sylvian.train.data import Batches
+from sylvian.train.dataset import Batches
 from sylvian.train.optimise import (
     Ema,
     build_optimizer,

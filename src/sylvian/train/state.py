@@ -18,6 +18,7 @@ class Tally(pydantic.BaseModel):
         n_impossible: Trials with fewer frames than their labels need.
         learning_rate: Rate of the latest step.
         seconds: Time spent in training steps and waiting for their data.
+        elapsed: Time since the epoch began, as of the latest save.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid")
@@ -31,6 +32,7 @@ class Tally(pydantic.BaseModel):
     n_impossible: int = 0
     learning_rate: float = 0.0
     seconds: float = 0.0
+    elapsed: float = 0.0
 
 
 class RunState(pydantic.BaseModel):

@@ -18,11 +18,11 @@ from lightning.pytorch import Callback, Trainer
 from sylvian.config import flatten
 from sylvian.errors import CheckpointError, ConfigError, DataError
 from sylvian.models.ctc import CtcModel
-from sylvian.train.augment import AugmentConfig
 from sylvian.train.callbacks import Progress, Recorder, Reporter, Restorer
 from sylvian.train.checkpoints import Checkpoints, Record
-from sylvian.train.config import RUNTIME_FIELDS, TrainConfig
-from sylvian.train.data import Read, TrainingData, training_data
+from sylvian.train.config import RUNTIME_FIELDS, AugmentConfig, TrainConfig
+from sylvian.train.data import TrainingData, training_data
+from sylvian.train.dataset import Read
 from sylvian.train.metrics import Board, MetricsLog
 from sylvian.train.module import CountErrors, CtcTraining
 from sylvian.train.state import RunState
