@@ -12,14 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from sylvian.errors import DecodeError
-from sylvian.text.g2p import letter_to_sound, pronounce_parts
+from sylvian.text.g2p import VOWELS, Pronunciation, pronounce_parts
 from sylvian.text.normalize import normalize_sentence
 from sylvian.text.vocabulary import PHONES, SIL
 
-Pronunciation = tuple[str, ...]
-
-_VOWELS = frozenset(p for p in PHONES if p[0] in "AEIOU")
-_STRESSED = {p + digit: p for p in PHONES for digit in ("", "012")[p in _VOWELS]}
+_STRESSED = {vowel + digit: vowel for vowel in VOWELS for digit in "012"}
 _SOUNDS = {p: p for p in PHONES} | _STRESSED
 _VARIANT = re.compile(r"(.+)\(\d+\)")
 _SAYABLE = re.compile(r"(?=.*[a-z])[a-z'-]+")
@@ -131,13 +128,12 @@ class Lexicon(Mapping[str, tuple[Pronunciation, ...]]):
         """Say one normalised word, known or not.
 
         A known word has its preferred pronunciation. An unknown one is taken apart at hyphens and
-        apostrophes, its known parts are looked up, and the rest goes through `letter_to_sound`.
+        apostrophes, its known parts are looked up, and the rest is spoken as by `letter_to_sound`.
 
         Returns:
             The phones; empty for a word without letters.
         """
-        known = self._entries.get(word)
-        return known[0] if known else pronounce_parts(word, self._part)
+        return self._look_up(word) or pronounce_parts(word, self._look_up)
 
     def phonemes(self, sentence: str) -> tuple[str, ...]:
         """Give the label sequence of a sentence: the phones of each word, each word closed by SIL.
@@ -154,9 +150,9 @@ class Lexicon(Mapping[str, tuple[Pronunciation, ...]]):
         spoken = (self.pronounce(word) for word in normalize_sentence(sentence).split())
         return tuple(phone for phones in spoken if phones for phone in (*phones, SIL))
 
-    def _part(self, part: str) -> Pronunciation:
-        known = self._entries.get(part)
-        return known[0] if known else letter_to_sound(part)
+    def _look_up(self, word: str) -> Pronunciation | None:
+        known = self._entries.get(word)
+        return known[0] if known else None
 
     def _lines(self) -> Iterator[str]:
         for word in sorted(self._entries):
