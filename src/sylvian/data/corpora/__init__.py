@@ -15,6 +15,7 @@ from sylvian.data.corpora.base import (
 )
 from sylvian.data.corpora.card2024 import Card2024
 from sylvian.data.corpora.card2024_facts import CARD2024
+from sylvian.data.corpora.synthetic import SYNTHETIC, Synthetic
 from sylvian.data.corpora.willett2023 import Willett2023
 from sylvian.data.corpora.willett2023_facts import WILLETT2023
 from sylvian.errors import ConfigError
@@ -23,6 +24,7 @@ __all__ = [
     "CARD2024",
     "CORPORA",
     "FACTS",
+    "SYNTHETIC",
     "WILLETT2023",
     "Card2024",
     "ChannelGroup",
@@ -30,6 +32,7 @@ __all__ = [
     "CorpusFacts",
     "ParticipantFacts",
     "SessionRef",
+    "Synthetic",
     "Willett2023",
     "corpus_class",
     "corpus_names",
@@ -38,8 +41,12 @@ __all__ = [
 ENTRY_POINTS = "sylvian.corpora"
 CorpusClass = Callable[[Path], Corpus]
 
-CORPORA: dict[str, CorpusClass] = {"card2024": Card2024, "willett2023": Willett2023}
-FACTS: dict[str, CorpusFacts] = {facts.name: facts for facts in (CARD2024, WILLETT2023)}
+CORPORA: dict[str, CorpusClass] = {
+    "card2024": Card2024,
+    "willett2023": Willett2023,
+    "synthetic": Synthetic,
+}
+FACTS: dict[str, CorpusFacts] = {facts.name: facts for facts in (CARD2024, WILLETT2023, SYNTHETIC)}
 
 
 def corpus_class(name: str) -> CorpusClass:

@@ -1,0 +1,117 @@
+"""Reader of simulated participants, through the readers of the two published layouts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sylvian.data.corpora.base import Corpus, CorpusFacts, ParticipantFacts, SessionRef
+from sylvian.data.corpora.card2024 import Card2024
+from sylvian.data.corpora.card2024_facts import CARD2024
+from sylvian.data.corpora.willett2023 import Willett2023
+from sylvian.data.corpora.willett2023_facts import WILLETT2023
+from sylvian.errors import DataError
+from sylvian.types import Trial
+
+NAME = "synthetic.json"
+FORMAT = 1
+
+SYNTHETIC = CorpusFacts(
+    name="synthetic",
+    title="Simulated participants, written in both published layouts",
+    participants={},
+    splits=("train", "val", "test", "holdout"),
+    licence="Apache-2.0",
+    citation="Sylvian; see docs/synthetic.md",
+    directions="nothing to download: 'sylvian prepare synthetic --raw DIR' simulates into DIR",
+)
+
+_LAYOUTS = {"card2024": CARD2024, "willett2023": WILLETT2023}
+
+
+class Synthetic:
+    """What `sylvian.data.synthetic.simulate` wrote: `synthetic.json` and a folder per participant.
+
+    Trials come from `Card2024` and `Willett2023` unchanged, but for the prompt set of a trial: the
+    willett2023 layout does not hold it, `synthetic.json` does.
+
+    Args:
+        raw: Folder of the simulation.
+
+    Raises:
+        DataError: nothing was simulated there, or `synthetic.json` is damaged.
+    """
+
+    def __init__(self, raw: Path) -> None:
+        self._raw = Path(raw)
+        told = _participants(self._raw / NAME)
+        people = {name: _facts(one) for name, one in told.items()}
+        self.facts = SYNTHETIC.model_copy(update={"participants": people})
+        self._readers = {name: self._reader(name, one["layout"]) for name, one in told.items()}
+        self._prompt_sets = {
+            (name, session, int(block)): prompt_set
+            for name, one in told.items()
+            for session, day in one["sessions"].items()
+            for block, prompt_set in day["prompt_sets"].items()
+        }
+
+    def sessions(self) -> tuple[SessionRef, ...]:
+        """List the sessions on disk, sorted by participant and date.
+
+        Raises:
+            DataError: a participant's folder is missing or holds no session.
+        """
+        return tuple(
+            ref for name in sorted(self._readers) for ref in self._readers[name].sessions()
+        )
+
+    def trials(self, session: SessionRef) -> Iterator[Trial]:
+        """Yield the trials of a session as the reader of its layout does.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        for trial in self._readers[session.participant].trials(session):
+            key = trial.key
+            prompt_set = self._prompt_sets.get((key.participant, key.session, key.block))
+            yield Trial(replace(trial.info, prompt_set=prompt_set), trial.features)
+
+    def _reader(self, name: str, layout: str) -> Corpus:
+        facts = self.facts.model_copy(
+            update={
+                "participants": {name: self.facts.participants[name]},
+                "splits": _LAYOUTS[layout].splits,
+            }
+        )
+        kind = Card2024 if layout == "card2024" else Willett2023
+        return kind(self._raw / name, facts=facts)
+
+
+def _participants(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file, so nothing is simulated here; run 'sylvian prepare synthetic "
+            f"--raw {path.parent}' or sylvian.data.synthetic.simulate"
+        )
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if found["format"] != FORMAT:
+            raise DataError(
+                f"{path}: format {found['format']}, this version reads {FORMAT}; simulate again"
+            )
+        told: Mapping[str, Any] = found["participants"]
+    except (OSError, ValueError, KeyError, TypeError) as failure:
+        raise DataError(f"{path}: damaged ({failure!r}); simulate again") from failure
+    return told
+
+
+def _facts(told: Mapping[str, Any]) -> ParticipantFacts:
+    """Take over what the layout fixes, and count the trials as they were simulated."""
+    (published,) = _LAYOUTS[told["layout"]].participants.values()
+    sessions = {session: day["trials"] for session, day in told["sessions"].items()}
+    splits = sorted({split for counts in sessions.values() for split in counts})
+    totals = {s: sum(counts.get(s, 0) for counts in sessions.values()) for s in splits}
+    return published.model_copy(update={"sessions": sessions, "trials": totals})
