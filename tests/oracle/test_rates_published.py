@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from sylvian.evaluate import bootstrap_rate, count_edits, paired_bootstrap, word_edits
+from sylvian.evaluate import (
+    bootstrap_rate,
+    count_edits,
+    paired_bootstrap,
+    score_trial,
+    score_trials,
+    word_edits,
+)
 from sylvian.text import Lexicon
-from sylvian.types import EditCounts
+from sylvian.types import EditCounts, TrialInfo, TrialKey
 
 Rows = list[dict[str, str]]
 
@@ -97,3 +104,42 @@ def test_lexicon_gives_the_published_labels(labels: Rows) -> None:
         for sentence, phonemes in published.items()
     ]
     assert pooled(counts) < 0.0025
+
+
+def test_report_of_real_decodes(one_gram: Rows, labels: Rows) -> None:
+    results = [
+        score_trial(
+            described(row),
+            text=row["pred_sentence"],
+            tokens=row["pred_phonemes"].replace("|", "SIL").split(),
+        )
+        for row in one_gram
+    ]
+    training = [row["ground_truth_text"] for row in labels if row["split"] == "train"]
+    report = score_trials(results, training_sentences=training, n_resamples=500)
+    assert (report.n_trials, report.cues) == (1_426, {})
+    assert len(report.groups("session:")) == 41
+    for unit in ("per", "wer", "cer"):
+        whole = report.find(unit)
+        for groups in (report.groups("session:"), report.groups("prompt_set:"), ("seen", "unseen")):
+            parts = [part for group in groups if (part := report.find(unit, group))]
+            assert whole is not None
+            assert sum((part.counts for part in parts), EditCounts()) == whole.counts
+            assert sum(part.n_trials for part in parts) == 1_426
+    rates = {g: round(s.rate, 3) for g in report.groups() if (s := report.find("wer", g))}
+    assert rates["all"] == 0.214
+    assert rates["prompt_set:Freq words"] < rates["prompt_set:Harvard"] < rates["prompt_set:Random"]
+
+
+def described(row: dict[str, str]) -> TrialInfo:
+    session = row["session"].removeprefix("t15.").replace(".", "-")
+    key = TrialKey("card2024", "T15", session, int(row["block"]), int(row["trial"]))
+    phonemes = tuple(row["true_phonemes"].replace("|", "SIL").split())
+    return TrialInfo(
+        key,
+        "val",
+        1,
+        sentence=row["true_sentence"],
+        phonemes=phonemes,
+        prompt_set=row["corpus"],
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from sylvian.errors import DataError
 from sylvian.types import EditCounts
 
 _CELLS = 1 << 20  # resampled trials held in memory at a time
+_BITS = 32  # below them the lengths, above them the errors; no corpus has 2**31 words
 
 
 class Difference(NamedTuple):
@@ -54,8 +55,7 @@ def bootstrap_rate(
     if sum(count.n_reference > 0 for count in counts) < 2:
         return math.nan, math.nan
     errors, lengths = _columns(counts)
-    sums = _resampled_sums(np.stack([errors, lengths]), seed=seed, n_resamples=n_resamples)
-    return _percentiles(_rates(sums[:, 0], sums[:, 1]))
+    return _percentiles(_resampled_rates(errors, lengths, seed=seed, n_resamples=n_resamples))
 
 
 def paired_bootstrap(
@@ -94,10 +94,7 @@ def paired_bootstrap(
     if sum(count.n_reference > 0 for count in a) < 2:
         return Difference(difference, math.nan, math.nan, math.nan)
     (errors_a, lengths), (errors_b, _) = _columns(a), _columns(b)
-    sums = _resampled_sums(
-        np.stack([errors_a - errors_b, lengths]), seed=seed, n_resamples=n_resamples
-    )
-    differences = _rates(sums[:, 0], sums[:, 1])
+    differences = _resampled_rates(errors_a - errors_b, lengths, seed=seed, n_resamples=n_resamples)
     smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     p = min(1.0, 2 * (smaller + 1) / (len(differences) + 1))
     return Difference(difference, *_percentiles(differences), p)
@@ -108,29 +105,30 @@ def _columns(counts: Sequence[EditCounts]) -> tuple[Int[np.ndarray, " n"], Int[n
     return errors, np.array([count.n_reference for count in counts], np.int64)
 
 
-def _resampled_sums(
-    values: Int[np.ndarray, "rows trials"], *, seed: int, n_resamples: int
-) -> Int[np.ndarray, "resamples rows"]:
-    return np.concatenate(list(_chunks(values, seed=seed, n_resamples=n_resamples)))
-
-
-def _chunks(
-    values: Int[np.ndarray, "rows trials"], *, seed: int, n_resamples: int
-) -> Iterator[Int[np.ndarray, "chunk rows"]]:
-    n_trials = values.shape[1]
+def _resampled_rates(
+    errors: Int[np.ndarray, " trials"],
+    lengths: Int[np.ndarray, " trials"],
+    *,
+    seed: int,
+    n_resamples: int,
+) -> Float[np.ndarray, " resamples"]:
+    # both numbers of a trial travel in one integer, so that each draw is looked up once
+    packed = (errors << _BITS) + lengths
     generator = np.random.default_rng(seed)
-    step = max(1, _CELLS // n_trials)
-    for start in range(0, n_resamples, step):
-        size = (min(step, n_resamples - start), n_trials)
-        drawn = generator.integers(n_trials, size=size, dtype=np.int32)
-        yield np.stack([row[drawn].sum(axis=1) for row in values], axis=1)
+    step = max(1, _CELLS // len(packed))
+    sums = np.concatenate(
+        [
+            packed.take(generator.integers(len(packed), size=(size, len(packed)))).sum(axis=1)
+            for size in _sizes(n_resamples, step)
+        ]
+    )
+    pooled_lengths = sums & ((1 << _BITS) - 1)
+    kept = pooled_lengths > 0  # a resample of nothing but empty references has no rate
+    return np.asarray((sums >> _BITS)[kept] / pooled_lengths[kept])
 
 
-def _rates(
-    errors: Int[np.ndarray, " resamples"], lengths: Int[np.ndarray, " resamples"]
-) -> Float[np.ndarray, " kept"]:
-    kept = lengths > 0  # a resample of nothing but empty references has no rate
-    return np.asarray(errors[kept] / lengths[kept])
+def _sizes(total: int, step: int) -> list[int]:
+    return [min(step, total - start) for start in range(0, total, step)]
 
 
 def _percentiles(rates: Float[np.ndarray, " resamples"]) -> tuple[float, float]:

@@ -86,8 +86,11 @@ class Lexicon(Mapping[str, tuple[Pronunciation, ...]]):
         """
         body = "".join(f"{line}\n" for line in self._lines()).encode()
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(gzip.compress(body, mtime=0) if path.suffix == ".gz" else body)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(gzip.compress(body, mtime=0) if path.suffix == ".gz" else body)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -127,3 +127,18 @@ def test_restrict_and_extend(cmudict: Lexicon) -> None:
     assert larger["cat-cat"] == (cmudict["cat"][0] * 2,)
     assert set(larger["blorf"][0]) <= set(PHONES)
     assert small.words == ("cat",)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_words"),
+    [("nejm_125k_dict.txt.gz", 125_074), ("lightbeam_100k_phonemes.txt.gz", 99_969)],
+)
+def test_reads_the_dictionaries_others_decode_with(
+    shared_data: Path, name: str, n_words: int
+) -> None:
+    path = shared_data / "lexicons" / name
+    if not path.is_file():
+        pytest.skip(f"no lexicon at {path}")
+    lexicon = Lexicon.read(path)
+    assert len(lexicon) == n_words
+    assert lexicon["the"] == (("DH", "AH"), ("DH", "IY"))[: len(lexicon["the"])]
