@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -84,6 +85,7 @@ def fit(
         DataError: a trial is unlabelled, occurs twice, or cannot be read.
         CheckpointError: `run` already holds a run and `resume` is False, or its state cannot be
             continued with these settings, or the disk is full.
+        KeyboardInterrupt: Ctrl-C; the run can be resumed.
         SylvianError: losses or gradients stayed non-finite for `config.patience_nonfinite` steps.
     """
     _check_trials(train, val)
@@ -135,7 +137,8 @@ def _train(module: CtcTraining, data: TrainingData, run: Path, callbacks: list[C
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-        trainer.fit(module, datamodule=data)
+        with interruptible():
+            trainer.fit(module, datamodule=data)
 
 
 @contextmanager
@@ -154,6 +157,22 @@ def quiet_lightning() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C arrive as KeyboardInterrupt and work again afterwards.
+
+    Lightning turns it into `sys.exit(1)` and ignores the signal from then on.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as end:
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise end.__context__ from None
 
 
 def _open_run(run: Path, checkpoints: Checkpoints, *, resume: bool) -> Record | None:

@@ -2,7 +2,7 @@
 
 import json
 import resource
-import shutil
+import signal
 
 import pytest
 
@@ -74,6 +74,21 @@ def test_a_run_without_any_save_starts_again(again, tmp_path):
     with pytest.raises(Interrupted):
         again(progress=stop_after(3))
     assert not (tmp_path / "run" / STATE).exists()
+    again()
+    again(run="whole")
+    assert rows_of(tmp_path / "run") == rows_of(tmp_path / "whole")
+
+
+def test_ctrl_c_arrives_and_the_run_can_go_on(again, tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+
+    def press(stage, done, total, message):
+        if done == 8:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        again(progress=press)
+    assert signal.getsignal(signal.SIGINT) is handler
     again()
     again(run="whole")
     assert rows_of(tmp_path / "run") == rows_of(tmp_path / "whole")
@@ -188,4 +203,3 @@ def test_nothing_is_pickled(again, tmp_path):
     again()
     suffixes = {path.suffix for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert suffixes == {".csv", ".json", ".safetensors", ".txt"}
-    shutil.rmtree(tmp_path / "run")
