@@ -63,7 +63,8 @@ def report_table(
         sessions: Whether to give every session its row.
     """
     below = "\n".join([*_cues(report), *notes])
-    table = Table(title=title or None, caption=below or None, box=SIMPLE_HEAD)
+    table = Table(title=title or None, caption=below or None, box=SIMPLE_HEAD, pad_edge=False)
+    table.collapse_padding = True  # five columns must fit into 80 characters
     table.title_justify = table.caption_justify = "left"
     table.add_column("", no_wrap=True)
     table.add_column("trials", justify="right")

@@ -48,3 +48,13 @@ def test_table_says_what_was_left_out_and_what_to_mind() -> None:
 
 def test_table_of_nothing_still_prints() -> None:
     assert "WER %" in printed(ScoreReport((), 0))
+
+
+def test_table_fits_an_ordinary_terminal() -> None:
+    wide = EditCounts(4_000, 1_000, 1_000, 10_000)
+    units, group = ("per", "wer", "cer"), "prompt_set:Switchboard"
+    scores = [Score(u, g, wide, 0.551, 0.652, 1_426) for u in units for g in ("all", group, "seen")]
+    screen = io.StringIO()
+    Console(width=80, file=screen).print(report_table(ScoreReport(tuple(scores), 1_426)))
+    assert "trials" in screen.getvalue()
+    assert screen.getvalue().count("60.0 (55.1–65.2)") == 6
