@@ -70,13 +70,13 @@ class FirstPass:
             lm_weight=self.config.lm_weight,
             word_bonus=self.config.word_bonus,
         )
+        self._map = _map(graph, self.config)
 
     def start(self, key: TrialKey = LIVE) -> BeamState:
         """Begin a trial."""
-        tokens, links = search.begin(self.graph.arrays, self._settings)
-        n_labels = len(self.graph.vocabulary)
-        opening = Stretch(np.zeros((0, n_labels)), np.array([len(tokens.state)]), tokens, links)
-        return BeamState(key, 0, len(tokens.state), tokens, self.config.beam, (opening,))
+        nothing = search.Tokens(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0))
+        empty = BeamState(key, 0, 0, nothing, self.config.beam, ())
+        return self._run(empty, np.zeros((0, len(self.graph.vocabulary))))
 
     def advance(self, state: BeamState, logits: Float[np.ndarray, "frames tokens"]) -> BeamState:
         """Consume some frames.
@@ -89,24 +89,33 @@ class FirstPass:
             DecodeError: another number of columns, or a NaN or infinite logit.
         """
         log_p = self._log_likelihoods(state, logits)
-        if not len(log_p):
-            return state
-        tokens, links, sizes, reach = search.advance(
-            self.graph.arrays,
-            self._settings,
-            state.active,
-            -self.config.acoustic_scale * log_p,
-            state.reach,
-            state.n_tokens - len(state.active.state),
+        return self._run(state, log_p) if len(log_p) else state
+
+    def _run(self, state: BeamState, log_p: Float64[np.ndarray, "frames tokens"]) -> BeamState:
+        costs = -self.config.acoustic_scale * log_p
+        tape, first, n_links, reach = search.advance(
+            self._map, self._settings, state.active, costs, state.reach
         )
-        last = slice(len(tokens.state) - int(sizes[-1]), None)
+        known, end, last = len(state.active.state), int(first[-1]), int(first[-2])
+        offset = state.n_tokens - known
+        stretch = Stretch(
+            log_p,
+            np.diff(first),
+            search.Tokens(*(column[known:end].copy() for column in tape[:3])),
+            search.Links(
+                tape.source[:n_links] + np.int32(offset),
+                tape.target[:n_links] + np.int32(offset),
+                tape.arc[:n_links].copy(),
+                tape.link_cost[:n_links].copy(),
+            ),
+        )
         return BeamState(
             state.key,
             state.n_frames + len(log_p),
-            state.n_tokens + len(tokens.state),
-            search.Tokens(*(column[last].copy() for column in tokens)),
+            offset + end,
+            search.Tokens(*(column[last:end].copy() for column in tape[:3])),
             reach,
-            (*state.stretches, Stretch(log_p, sizes, tokens, links)),
+            (*state.stretches, stretch),
         )
 
     def finish(self, state: BeamState) -> NBest:
@@ -141,6 +150,21 @@ class FirstPass:
         log_p = normalize_frames(logits.astype(np.float64))
         log_p[:, 0] -= self.config.blank_penalty
         return log_p
+
+
+def _map(graph: DecodingGraph, config: DecodeConfig) -> search.Map:
+    arrays = graph.arrays
+    costs = arrays.arcs.view(np.float32)
+    lowest = config.lm_weight * float(costs[:, 1].min(initial=0.0))
+    return search.Map(
+        first=arrays.first,
+        arcs=arrays.arcs,
+        costs=costs,
+        free_target=arrays.free_target,
+        free_cost=arrays.free_cost,
+        rank=arrays.rank,
+        floor=min(0.0, lowest) - max(0.0, config.word_bonus),
+    )
 
 
 def _columns(logits: Logits, vocabulary: Vocabulary) -> list[int] | slice:

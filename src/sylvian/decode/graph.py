@@ -79,7 +79,7 @@ class DecodingGraph:
 
     Attributes:
         arrays: States and arcs.
-        words: The words, in the order of `arc_word - 1`.
+        words: The words; arcs name them by 1 + position.
         vocabulary: Token columns the arc labels refer to.
         digest: Hash of everything the graph was made from.
         report: What went in.
@@ -94,12 +94,12 @@ class DecodingGraph:
     @property
     def n_states(self) -> int:
         """Number of states."""
-        return len(self.arrays.arc_start) - 1
+        return len(self.arrays.first) - 1
 
     @property
     def n_arcs(self) -> int:
         """Number of arcs that consume a token."""
-        return len(self.arrays.arc_label)
+        return len(self.arrays.arcs)
 
     @property
     def n_bytes(self) -> int:
@@ -184,9 +184,6 @@ def _build(
         missing=tuple(missing[:20]),
         n_unreachable=len(lexicon) - len(spoken),
     )
-    number = np.zeros(len(model.symbols) + 1, dtype=np.int32)
-    number[[1 + model.index[word] for word in spoken]] = np.arange(1, len(spoken) + 1)
-    arrays = arrays._replace(arc_word=number[arrays.arc_word])
     return DecodingGraph(arrays, tuple(spoken), vocabulary, digest, report)
 
 
@@ -195,13 +192,17 @@ def _pronunciations(
 ) -> Prons:
     """Sort all pronunciations alphabetically by label; homophones stay side by side."""
     rows = sorted(
-        (vocabulary.encode(phones), model.index[word]) for word in words for phones in lexicon[word]
+        (vocabulary.encode(phones), number)
+        for number, word in enumerate(words, 1)
+        for phones in lexicon[word]
     )
     length = np.array([len(labels) for labels, _ in rows], dtype=np.int32)
     table = np.zeros((len(rows), int(length.max())), dtype=np.uint8)
     for row, (labels, _) in enumerate(rows):
         table[row, : len(labels)] = labels
-    return Prons(table, length, np.array([symbol for _, symbol in rows], dtype=np.int32))
+    word = np.array([number for _, number in rows], dtype=np.int32)
+    symbol = np.array([model.index[word] for word in words], dtype=np.int32)[word - 1]
+    return Prons(table, length, symbol, word)
 
 
 def _save(graph: DecodingGraph, folder: Path) -> None:

@@ -11,7 +11,7 @@ import heapq
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from sylvian.decode.compiled import compiled
 
@@ -55,21 +55,31 @@ def costs_to_end(lattice: Lattice) -> Float64[np.ndarray, " tokens"]:
 
 @compiled
 def links_within(
-    lattice: Lattice, reached: Float64[np.ndarray, " tokens"], limit: float
+    source: Int32[np.ndarray, " links"],
+    target: Int32[np.ndarray, " links"],
+    cost: Float32[np.ndarray, " links"],
+    reached: Float64[np.ndarray, " tokens"],
+    final: Float64[np.ndarray, " tokens"],
+    beam: float,
 ) -> Bool[np.ndarray, " links"]:
-    """Tell which links lie on a way from start to end that costs at most `limit`.
+    """Tell which links lie on a way from start to end that costs little more than the best.
 
     Args:
-        lattice: The lattice.
+        source: Token each link leaves; read backwards, links out of a token come after all links
+            out of the tokens it leads to.
+        target: Token each link leads to.
+        cost: Cost of each link.
         reached: Cost of the best way to each token.
-        limit: Highest total cost.
+        final: Cost of ending at each token, infinite where a sentence cannot end.
+        beam: How much more.
     """
-    ahead = costs_to_end(lattice)
-    kept = np.zeros(len(lattice.target), np.bool_)
-    for token in range(len(reached)):
-        for link in range(lattice.first[token], lattice.first[token + 1]):
-            total = reached[token] + lattice.cost[link] + ahead[lattice.target[link]]
-            kept[link] = total <= limit
+    ahead = final.copy()
+    for link in range(len(source) - 1, -1, -1):
+        ahead[source[link]] = min(ahead[source[link]], cost[link] + ahead[target[link]])
+    limit = ahead[0] + beam
+    kept = np.zeros(len(source), np.bool_)
+    for link in range(len(source)):
+        kept[link] = reached[source[link]] + cost[link] + ahead[target[link]] <= limit
     return kept
 
 

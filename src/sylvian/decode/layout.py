@@ -19,24 +19,21 @@ class GraphArrays(NamedTuple):
     between a word's last phone and its optional silence, the start, then the insides of words.
 
     Attributes:
-        arc_start: First arc of each state; one entry more than there are states.
-        arc_label: Column of the token an arc consumes (never the blank).
-        arc_word: 1 + symbol of the word an arc says, 0 for none.
-        arc_weight: Cost of an arc.
-        arc_target: State an arc leads to.
+        first: First arc of each state; one entry more than there are states.
+        arcs: Of each arc, 256 * word + label (word 0 says nothing, the label is a column of the
+            logits and never the blank), cost (the bits of a float32), and target state.
         free_target: State reached without a token from each state before the insides of words
-            (back-off, skipped silence); -1 for none, else always lower than the state itself.
-        free_weight: Its cost.
+            (back-off, skipped silence); -1 for none.
+        free_cost: Its cost.
+        rank: Of those states; a free move always leads to a lower one.
         final: Cost of ending a sentence at each root, infinite where it cannot end.
     """
 
-    arc_start: Int32[np.ndarray, " states+1"]
-    arc_label: UInt8[np.ndarray, " arcs"]
-    arc_word: Int32[np.ndarray, " arcs"]
-    arc_weight: Float32[np.ndarray, " arcs"]
-    arc_target: Int32[np.ndarray, " arcs"]
+    first: Int32[np.ndarray, " bounds"]
+    arcs: Int32[np.ndarray, "arcs 3"]
     free_target: Int32[np.ndarray, " special"]
-    free_weight: Float32[np.ndarray, " special"]
+    free_cost: Float32[np.ndarray, " special"]
+    rank: UInt8[np.ndarray, " special"]
     final: Float32[np.ndarray, " roots"]
 
 
@@ -56,7 +53,7 @@ def lay_out(
 
     Args:
         model: N-gram model.
-        prons: Pronunciations of its words; `word` holds symbols of the model.
+        prons: Pronunciations of its words.
         silence: Probability of silence at the start and after a word.
         label: Column of the silence token.
     """
@@ -66,8 +63,10 @@ def lay_out(
     n_roots = contexts.n_roots
     arcs = _word_arcs(entries, prons, n_roots)
     pauses = _pauses(contexts, model, silence, label)
-    free_target, free_weight = _free_moves(contexts, model, silence)
-    return _packed([arcs, *pauses], free_target, free_weight, _final_costs(model, contexts, usable))
+    free_target, free_cost, rank = _free_moves(contexts, model, silence)
+    first, packed = pack([arcs, *pauses], n_states=len(free_target))
+    final = _final_costs(model, contexts, usable)
+    return GraphArrays(first, packed, free_target, free_cost, rank, final)
 
 
 def sayable(model: ArpaModel, prons: Prons) -> Bool[np.ndarray, " nodes"]:
@@ -76,7 +75,7 @@ def sayable(model: ArpaModel, prons: Prons) -> Bool[np.ndarray, " nodes"]:
     `<s>` may only begin an n-gram and `</s>` only end one; n-grams of `<unk>` are left out.
     """
     spoken = np.zeros(len(model.symbols) + 1, dtype=bool)
-    spoken[prons.word] = True
+    spoken[prons.symbol] = True
     inside = spoken[model.word]
     last = inside | (model.word == model.index.get(EOS, -2))
     last[model.start()] = True
@@ -114,10 +113,10 @@ def _entries(
     model: ArpaModel, prons: Prons, contexts: Contexts, usable: Bool[np.ndarray, " nodes"]
 ) -> Entries:
     spoken = np.zeros(len(model.symbols) + 1, dtype=bool)
-    spoken[prons.word] = True
+    spoken[prons.symbol] = True
     ngrams = np.flatnonzero(usable & spoken[model.word])
-    by_word = np.argsort(prons.word, kind="stable")
-    n_prons = np.bincount(prons.word, minlength=len(model.symbols))
+    by_word = np.argsort(prons.symbol, kind="stable")
+    n_prons = np.bincount(prons.symbol, minlength=len(model.symbols))
     first_pron = np.cumsum(n_prons) - n_prons
     copies = n_prons[model.word[ngrams]]
     rows = np.repeat(ngrams, copies)
@@ -169,24 +168,29 @@ def _pauses(
 
 def _free_moves(
     contexts: Contexts, model: ArpaModel, silence: tuple[float, float]
-) -> tuple[Int32[np.ndarray, " special"], Float64[np.ndarray, " special"]]:
+) -> tuple[
+    Int32[np.ndarray, " special"], Float32[np.ndarray, " special"], UInt8[np.ndarray, " special"]
+]:
+    """Back off from each root but the first, and skip the silence after words and at the start."""
     n = contexts.n_roots
     shorter = model.backoff[contexts.nodes]
     target = np.full(2 * n + 1, -1, dtype=np.int32)
-    weight = np.zeros(2 * n + 1)
+    cost = np.zeros(2 * n + 1)
     target[1:n] = contexts.root[shorter[1:]]
-    weight[1:n] = -(model.log_bow[contexts.nodes[1:]] + contexts.extra[shorter[1:]])
+    cost[1:n] = -(model.log_bow[contexts.nodes[1:]] + contexts.extra[shorter[1:]])
     target[n : 2 * n] = np.arange(n)
-    weight[n : 2 * n] = _cost(1.0 - silence[1])
+    cost[n : 2 * n] = _cost(1.0 - silence[1])
     target[2 * n] = contexts.root[model.start()]
-    weight[2 * n] = _cost(1.0 - silence[0])
-    return target, weight
+    cost[2 * n] = _cost(1.0 - silence[0])
+    rank = np.full(2 * n + 1, model.order + 1, dtype=np.uint8)
+    rank[:n] = np.searchsorted(model.level_start, contexts.nodes, side="right")
+    return target, cost.astype(np.float32), rank
 
 
 def _final_costs(
     model: ArpaModel, contexts: Contexts, usable: Bool[np.ndarray, " nodes"]
-) -> Float64[np.ndarray, " roots"]:
-    cost = np.full(contexts.n_roots, np.inf)
+) -> Float32[np.ndarray, " roots"]:
+    cost = np.full(contexts.n_roots, np.inf, dtype=np.float32)
     end = np.flatnonzero(usable & (model.word == model.index[EOS]))
     cost[contexts.root[model.parent[end]]] = -model.log_p[end]
     return cost
@@ -200,24 +204,21 @@ def _joined(parts: list[Arcs]) -> Arcs:
     return Arcs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _packed(
-    parts: list[Arcs],
-    free_target: Int32[np.ndarray, " special"],
-    free_weight: Float64[np.ndarray, " special"],
-    final: Float64[np.ndarray, " roots"],
-) -> GraphArrays:
-    """Sort the arcs by state, then label."""
+def pack(
+    parts: list[Arcs], *, n_states: int
+) -> tuple[Int32[np.ndarray, " bounds"], Int32[np.ndarray, "arcs 3"]]:
+    """Sort arcs by state, then label, and put what the search reads together side by side.
+
+    Args:
+        parts: Arcs.
+        n_states: Least number of states.
+    """
     arcs = _joined(parts)
-    n_states = int(max(arcs.source.max(), arcs.target.max(), len(free_target) - 1)) + 1
+    n_states = max(n_states, int(arcs.source.max()) + 1, int(arcs.target.max()) + 1)
     order = np.argsort(arcs.source.astype(np.int64) * 256 + arcs.label, kind="stable")
+    packed = np.empty((len(order), 3), dtype=np.int32)
+    packed[:, 0] = (arcs.word * 256 + arcs.label)[order]
+    packed[:, 1] = arcs.weight[order].astype(np.float32).view(np.int32)
+    packed[:, 2] = arcs.target[order]
     counts = np.bincount(arcs.source, minlength=n_states)
-    return GraphArrays(
-        np.concatenate(([0], np.cumsum(counts))).astype(np.int32),
-        arcs.label[order],
-        arcs.word[order],
-        arcs.weight[order].astype(np.float32),
-        arcs.target[order],
-        free_target,
-        free_weight.astype(np.float32),
-        final.astype(np.float32),
-    )
+    return np.concatenate(([0], np.cumsum(counts))).astype(np.int32), packed

@@ -15,18 +15,22 @@ from sylvian.decode.graph import DecodingGraph
 from sylvian.decode.lattice import Lattice, best_sequences, costs_to_end, links_within
 from sylvian.types import Hypothesis, NBest, Scores, TrialKey
 
-_ROUNDING = 1e-6  # nats by which sums of the same terms in another order may differ
+_ROUNDING = 1e-3  # nats; the search notes link costs in single precision
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What some frames added to a search: log-likelihoods, tokens of each frame, links.
+    """What some frames added to a search.
 
-    The first stretch has no frame but one step, the tokens before any frame.
+    Attributes:
+        log_p: Log-likelihoods; no frame for the stretch that holds the tokens before any frame.
+        n_tokens: Tokens made at each step (a frame, or the opening).
+        tokens: Those tokens.
+        links: Links between tokens, numbered from the first token of the trial.
     """
 
     log_p: Float64[np.ndarray, "frames labels"]
-    sizes: Int64[np.ndarray, " steps"]
+    n_tokens: Int64[np.ndarray, " steps"]
     tokens: search.Tokens
     links: search.Links
 
@@ -59,12 +63,23 @@ def read_out(
         stretches: All frames; the first stretch holds the tokens before the first frame.
     """
     tokens = search.Tokens(*_stacked([part.tokens for part in stretches]))
-    sizes = np.concatenate([part.sizes for part in stretches])
-    frame = np.repeat(np.arange(-1, len(sizes) - 1), sizes)
-    moves = _moves(graph, tokens, frame, stretches)
+    links = search.Links(*_stacked([part.links for part in stretches]))
+    sizes = np.concatenate([part.n_tokens for part in stretches])
+    log_p = np.concatenate([part.log_p for part in stretches])
     final = _end_costs(graph, tokens, int(sizes[-1]))
-    moves, lattice, final = _near_the_best(moves, tokens.cost, final, config)
-    limit = costs_to_end(lattice)[0] + config.lattice_beam + _ROUNDING
+    near = links_within(
+        links.source,
+        links.target,
+        links.cost,
+        tokens.cost,
+        config.lm_weight * final,
+        config.lattice_beam + _ROUNDING,
+    )
+    frame = np.repeat(np.arange(-1, len(sizes) - 1), sizes)
+    moves = _moves(graph, tokens, frame, log_p, links, np.flatnonzero(near))
+    moves, final = _renumbered(moves, final)
+    lattice = _lattice(moves, final, config)
+    limit = costs_to_end(lattice)[0] + config.lattice_beam
     found = best_sequences(lattice, config.n_best, limit)
     hypotheses = [_hypothesis(graph, moves.select(way), final) for _, way in found]
     hypotheses.sort(key=lambda hypothesis: -total_score(hypothesis.scores, config))
@@ -79,21 +94,22 @@ def _moves(
     graph: DecodingGraph,
     tokens: search.Tokens,
     frame: Int64[np.ndarray, " tokens"],
-    stretches: tuple[Stretch, ...],
+    log_p: Float64[np.ndarray, "frames labels"],
+    links: search.Links,
+    chosen: Int64[np.ndarray, " chosen"],
 ) -> _Moves:
-    """Take the costs of all links apart, sorted by source."""
-    source, target, arc = _stacked([part.links for part in stretches])
-    order = np.argsort(source, kind="stable")
-    source, target, arc = source[order], target[order], arc[order]
-    log_p = np.concatenate([part.log_p for part in stretches])
-    arrays, along, free = graph.arrays, arc >= 0, arc == search.FREE
+    """Take the costs of some links apart, sorted by source."""
+    chosen = chosen[np.argsort(links.source[chosen], kind="stable")]
+    source, target, arc = links.source[chosen], links.target[chosen], links.arc[chosen]
+    along, free = arc >= 0, arc == search.FREE
     timed = np.flatnonzero(~free)
     acoustic, cost = np.zeros(len(arc)), np.zeros(len(arc))
     acoustic[timed] = log_p[frame[target[timed]], tokens.last[target[timed]]]
-    cost[along] = arrays.arc_weight[arc[along]]
-    cost[free] = arrays.free_weight[tokens.state[source[free]]]
+    row = graph.arrays.arcs[arc[along]]
+    cost[along] = row[:, 1].copy().view(np.float32)
+    cost[free] = graph.arrays.free_cost[tokens.state[source[free]]]
     label, word = np.zeros((2, len(arc)), dtype=np.int32)
-    label[along], word[along] = arrays.arc_label[arc[along]], arrays.arc_word[arc[along]]
+    label[along], word[along] = row[:, 0] & 255, row[:, 0] >> 8
     return _Moves(source, target, frame[target], label, word, acoustic, cost)
 
 
@@ -110,21 +126,15 @@ def _end_costs(
     return final
 
 
-def _near_the_best(
-    moves: _Moves,
-    reached: Float64[np.ndarray, " tokens"],
-    final: Float64[np.ndarray, " tokens"],
-    config: DecodeConfig,
-) -> tuple[_Moves, Lattice, Float64[np.ndarray, " left"]]:
-    """Keep the links on ways within the lattice beam, and number the tokens left from 0."""
-    whole = _lattice(moves, final, config)
-    limit = costs_to_end(whole)[0] + config.lattice_beam + _ROUNDING
-    kept = moves.select(links_within(whole, reached, limit))
+def _renumbered(
+    moves: _Moves, final: Float64[np.ndarray, " tokens"]
+) -> tuple[_Moves, Float64[np.ndarray, " left"]]:
+    """Number the tokens that are left from 0; the first stays the first."""
     used = np.zeros(len(final), dtype=bool)
-    used[0] = used[kept.source] = used[kept.target] = True
+    used[0] = used[moves.source] = used[moves.target] = True
     number = (np.cumsum(used) - 1).astype(np.int32)
-    kept = kept._replace(source=number[kept.source], target=number[kept.target])
-    return kept, _lattice(kept, final[used], config), final[used]
+    moved = moves._replace(source=number[moves.source], target=number[moves.target])
+    return moved, final[used]
 
 
 def _lattice(moves: _Moves, final: Float64[np.ndarray, " tokens"], config: DecodeConfig) -> Lattice:

@@ -8,20 +8,42 @@ skipped silence) follow within the frame and lead to lower state numbers only.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
 from sylvian.decode.compiled import compiled
-from sylvian.decode.layout import GraphArrays
 
 STAY, FREE = -1, -2  # a link that keeps its state; a link that consumes no frame
 _SLACK = 0.5  # Kaldi's beam_delta: room above a cutoff set by the number of tokens
+_BINS = 2048  # resolution of that cutoff
+
+
+class Map(NamedTuple):
+    """A decoding graph as the loops read it.
+
+    Attributes:
+        first: First arc of each state.
+        arcs: Of each arc, 256 * word + label, cost (bits of a float32), and target.
+        costs: The same memory read as float32; column 1 holds the costs.
+        free_target: State reached without a label, -1 for none; for the first states only.
+        free_cost: Its cost.
+        rank: Of those states; every free move leads to a lower rank.
+        floor: Lowest cost an arc has in this search, at most 0.
+    """
+
+    first: Int32[np.ndarray, " bounds"]
+    arcs: Int32[np.ndarray, "arcs 3"]
+    costs: Float32[np.ndarray, "arcs 3"]
+    free_target: Int32[np.ndarray, " special"]
+    free_cost: Float32[np.ndarray, " special"]
+    rank: UInt8[np.ndarray, " special"]
+    floor: float
 
 
 class Settings(NamedTuple):
-    """What bounds a search; costs in nats."""
+    """What weighs and bounds a search; costs in nats."""
 
     beam: float
     lattice_beam: float
@@ -40,37 +62,53 @@ class Tokens(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Moves between numbered tokens; `arc` is a graph arc, STAY or FREE."""
+    """Moves between numbered tokens; `arc` is a graph arc, STAY or FREE.
+
+    Links come frame by frame; those of a frame that lead into it come before its free ones, which
+    are sorted by source.
+    """
 
     source: Int32[np.ndarray, " links"]
     target: Int32[np.ndarray, " links"]
     arc: Int32[np.ndarray, " links"]
+    cost: Float32[np.ndarray, " links"]
 
 
 class Pool(NamedTuple):
-    """The tokens of the frame being made, found by state and label through a hash table."""
+    """The tokens of the frame being made, each in a slot, found through a hash table."""
 
-    slot: Int32[np.ndarray, " buckets"]
-    stamp: Int32[np.ndarray, " buckets"]
+    buckets: Int64[np.ndarray, "buckets 2"]  # key and slot; keys of other frames count as empty
     state: Int32[np.ndarray, " slots"]
     last: UInt8[np.ndarray, " slots"]
     cost: Float64[np.ndarray, " slots"]
 
 
-class Tries(NamedTuple):
-    """Moves tried in the frame being made: previous token, slot, arc, cost on arrival."""
+class Moves(NamedTuple):
+    """What was tried for the frame being made: token before, slot, arc, cost on arrival."""
 
-    source: Int32[np.ndarray, " tries"]
-    slot: Int32[np.ndarray, " tries"]
-    arc: Int32[np.ndarray, " tries"]
-    cost: Float64[np.ndarray, " tries"]
+    source: Int32[np.ndarray, " moves"]
+    slot: Int32[np.ndarray, " moves"]
+    arc: Int32[np.ndarray, " moves"]
+    cost: Float64[np.ndarray, " moves"]
+
+
+class Tape(NamedTuple):
+    """Tokens and links of all frames so far, with room for more."""
+
+    state: Int32[np.ndarray, " tokens"]
+    last: UInt8[np.ndarray, " tokens"]
+    cost: Float64[np.ndarray, " tokens"]
+    source: Int32[np.ndarray, " links"]
+    target: Int32[np.ndarray, " links"]
+    arc: Int32[np.ndarray, " links"]
+    link_cost: Float32[np.ndarray, " links"]
 
 
 @compiled
 def _new_pool(n_slots: int) -> Pool:
+    """Room for a number of tokens, a power of two."""
     return Pool(
-        np.zeros(4 * n_slots, np.int32),
-        np.zeros(4 * n_slots, np.int32),
+        np.full((2 * n_slots, 2), -1, np.int64),
         np.zeros(n_slots, np.int32),
         np.zeros(n_slots, np.uint8),
         np.zeros(n_slots, np.float64),
@@ -78,342 +116,359 @@ def _new_pool(n_slots: int) -> Pool:
 
 
 @compiled
-def _new_tries(n: int) -> Tries:
-    return Tries(
-        np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.float64)
-    )
+def _longer(array: Any, size: int) -> Any:
+    """Copy an array into a longer one."""
+    longer = np.empty(size, array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 @compiled
-def _find(pool: Pool, stamp: int, state: int, last: int) -> int:
-    """Bucket of a token, or the free bucket where it belongs."""
-    mask = len(pool.slot) - 1
-    mixed = (np.int64(state) * 64 + last) * np.int64(0x9E3779B97F4A7C1)
-    bucket = (mixed ^ (mixed >> 29)) & mask
-    while pool.stamp[bucket] == stamp:
-        slot = pool.slot[bucket]
-        if pool.state[slot] == state and pool.last[slot] == last:
-            break
+def _bucket(pool: Pool, key: int) -> int:
+    """Bucket of a key, or the free one where it belongs."""
+    mask = len(pool.buckets) - 1
+    mixed = (key & 0xFFFFFFFFFF) * 0x9E3779B97F4A7C1
+    bucket = (mixed ^ (mixed >> 31)) & mask
+    frame = key >> 40
+    while pool.buckets[bucket, 0] != key and pool.buckets[bucket, 0] >> 40 == frame:
         bucket = (bucket + 1) & mask
-    return bucket
+    return int(bucket)
 
 
 @compiled
-def _offer(pool: Pool, stamp: int, n: int, state: int, last: int, cost: float) -> int:
+def _key(frame: int, state: int, last: int) -> int:
+    return int(frame) << 40 | int(state) << 8 | int(last)
+
+
+@compiled
+def _offer(pool: Pool, n: int, key: int, cost: float) -> int:
     """Lower a token's cost, adding it as slot `n` if it is new; return its slot."""
-    bucket = _find(pool, stamp, state, last)
-    if pool.stamp[bucket] == stamp:
-        slot = pool.slot[bucket]
+    bucket = _bucket(pool, key)
+    if pool.buckets[bucket, 0] == key:
+        slot = int(pool.buckets[bucket, 1])
         pool.cost[slot] = min(pool.cost[slot], cost)
         return slot
-    pool.stamp[bucket] = stamp
-    pool.slot[bucket] = n
-    pool.state[n] = state
-    pool.last[n] = last
+    pool.buckets[bucket, 0] = key
+    pool.buckets[bucket, 1] = n
+    pool.state[n] = (key >> 8) & 0xFFFFFFFF
+    pool.last[n] = key & 255
     pool.cost[n] = cost
     return n
 
 
 @compiled
-def _roomier_pool(pool: Pool, stamp: int, n: int, needed: int) -> Pool:
-    if n + needed <= len(pool.state):
-        return pool
-    size = len(pool.state)
-    while size < n + needed:
-        size *= 2
-    bigger = _new_pool(size)
+def _roomier_pool(pool: Pool, n: int, frame: int) -> Pool:
+    """Double the room; the tokens keep their slots."""
+    bigger = _new_pool(2 * len(pool.state))
     for slot in range(n):
-        _offer(bigger, stamp, slot, pool.state[slot], pool.last[slot], pool.cost[slot])
+        _offer(bigger, slot, _key(frame, pool.state[slot], pool.last[slot]), pool.cost[slot])
     return bigger
 
 
 @compiled
-def _roomier_tries(tries: Tries, n: int, needed: int) -> Tries:
-    if n + needed <= len(tries.slot):
-        return tries
-    bigger = _new_tries(2 * (n + needed))
-    bigger.source[:n] = tries.source[:n]
-    bigger.slot[:n] = tries.slot[:n]
-    bigger.arc[:n] = tries.arc[:n]
-    bigger.cost[:n] = tries.cost[:n]
-    return bigger
+def _roomier_moves(moves: Moves) -> Moves:
+    size = 2 * len(moves.slot)
+    return Moves(
+        _longer(moves.source, size),
+        _longer(moves.slot, size),
+        _longer(moves.arc, size),
+        _longer(moves.cost, size),
+    )
 
 
 @compiled
-def arc_cost(graph: GraphArrays, settings: Settings, arc: int) -> float:
-    """Cost of an arc in the search: weighted graph cost less the bonus of its word."""
-    bonus = settings.word_bonus if graph.arc_word[arc] > 0 else 0.0
-    return settings.lm_weight * graph.arc_weight[arc] - bonus
+def _lowest(costs: Float64[np.ndarray, " costs"], first: int, end: int) -> int:
+    """Position of the lowest cost in a range."""
+    best = first
+    for i in range(first, end):
+        if costs[i] < costs[best]:
+            best = i
+    return best
 
 
 @compiled
-def _emit(
-    graph: GraphArrays,
-    settings: Settings,
-    tokens: Tokens,
-    frame_cost: Float64[np.ndarray, " labels"],
-    reach: float,
-    stamp: int,
-    pool: Pool,
-    tries: Tries,
-) -> tuple[int, int, Pool, Tries]:
-    """Move every token by one frame; moves that end `reach` above the best so far are dropped."""
-    n, n_tries = 0, 0
-    cutoff = _first_cutoff(graph, settings, tokens, frame_cost) + reach
-    for token in range(len(tokens.state)):
-        state, last, cost = tokens.state[token], tokens.last[token], tokens.cost[token]
-        first, end = graph.arc_start[state], graph.arc_start[state + 1]
-        pool = _roomier_pool(pool, stamp, n, end - first + 2)
-        tries = _roomier_tries(tries, n_tries, end - first + 2)
-        for move in range(first - 2, end):
-            if move >= first:
-                label = graph.arc_label[move]
-                if label == last:
-                    continue  # the same label again needs a blank between
-                target, arc = graph.arc_target[move], move
-                arrival = cost + frame_cost[label] + arc_cost(graph, settings, move)
-            elif move == first - 1 and last == 0:
-                continue
-            else:
-                label = np.uint8(0) if move == first - 2 else last
-                target, arc = state, STAY
-                arrival = cost + frame_cost[label]
-            if arrival > cutoff:
-                continue
-            cutoff = min(cutoff, arrival + reach)
-            slot = _offer(pool, stamp, n, target, label, arrival)
-            n = max(n, slot + 1)
-            tries.source[n_tries] = token
-            tries.slot[n_tries] = slot
-            tries.arc[n_tries] = arc
-            tries.cost[n_tries] = arrival
-            n_tries += 1
-    return n, n_tries, pool, tries
+def _arc_cost(graph: Map, settings: Settings, arc: int) -> float:
+    """Weighted graph cost of an arc less the bonus of its word."""
+    bonus = settings.word_bonus if graph.arcs[arc, 0] > 255 else 0.0
+    return float(settings.lm_weight * graph.costs[arc, 1] - bonus)
 
 
 @compiled
 def _first_cutoff(
-    graph: GraphArrays,
-    settings: Settings,
-    tokens: Tokens,
-    frame_cost: Float64[np.ndarray, " labels"],
+    graph: Map, settings: Settings, tape: Tape, token: int, costs: Float64[np.ndarray, " labels"]
 ) -> float:
-    """Cost of the best token's best move: an upper bound on the best of the next frame."""
-    token = np.argmin(tokens.cost)
-    state, last = tokens.state[token], tokens.last[token]
-    best = min(frame_cost[0], frame_cost[last])
-    for arc in range(graph.arc_start[state], graph.arc_start[state + 1]):
-        if graph.arc_label[arc] != last:
-            move = frame_cost[graph.arc_label[arc]] + arc_cost(graph, settings, arc)
-            best = min(best, move)
-    return tokens.cost[token] + best
+    """Cost of one token's best move: an upper bound on the best of the next frame."""
+    state, last = tape.state[token], tape.last[token]
+    best = min(costs[0], costs[last])
+    for arc in range(graph.first[state], graph.first[state + 1]):
+        label = graph.arcs[arc, 0] & 255
+        if label != last:
+            best = min(best, costs[label] + _arc_cost(graph, settings, arc))
+    return float(tape.cost[token] + best)
+
+
+@compiled
+def _emit(
+    graph: Map,
+    settings: Settings,
+    tape: Tape,
+    active: tuple[int, int],
+    costs: Float64[np.ndarray, " labels"],
+    reach: float,
+    frame: int,
+    pool: Pool,
+    moves: Moves,
+) -> tuple[int, int, Pool, Moves]:
+    """Move every token by one frame; moves that end `reach` above the best so far are dropped."""
+    n, n_moves = 0, 0
+    best = _lowest(tape.cost, active[0], active[1])
+    cutoff = _first_cutoff(graph, settings, tape, best, costs) + reach
+    cheapest = costs[_lowest(costs, 1, len(costs))] + graph.floor
+    for token in range(active[0], active[1]):
+        state, last, cost = tape.state[token], tape.last[token], tape.cost[token]
+        first, end = graph.first[state] - 2, graph.first[state + 1]  # two moves that stay
+        if cost + cheapest > cutoff:
+            end = first + 2
+        while n + end - first > len(pool.state):
+            pool = _roomier_pool(pool, n, frame)
+        while n_moves + end - first > len(moves.slot):
+            moves = _roomier_moves(moves)
+        for move in range(first, end):
+            if move >= first + 2:
+                label = int(graph.arcs[move, 0] & 255)
+                if label == last:
+                    continue  # the same label again needs a blank between
+                arrival = cost + costs[label] + _arc_cost(graph, settings, move)
+                key, arc = _key(frame, graph.arcs[move, 2], label), int(move)
+            elif move > first and last == 0:
+                continue
+            else:
+                label = int(last) if move > first else 0
+                arrival = cost + costs[label]
+                key, arc = _key(frame, state, label), STAY
+            if arrival > cutoff:
+                continue
+            cutoff = min(cutoff, arrival + reach)
+            slot = _offer(pool, n, key, arrival)
+            n = max(n, slot + 1)
+            moves.source[n_moves], moves.slot[n_moves] = token, slot
+            moves.arc[n_moves], moves.cost[n_moves] = arc, arrival
+            n_moves += 1
+    return n, n_moves, pool, moves
 
 
 @compiled
 def _back_off(
-    graph: GraphArrays, settings: Settings, reach: float, stamp: int, pool: Pool, n: int
+    graph: Map, settings: Settings, reach: float, frame: int, pool: Pool, n: int
 ) -> tuple[int, Pool]:
     """Follow the moves without a label from every token of the frame."""
     emitted = n
-    cutoff = np.min(pool.cost[:n]) + reach
+    cutoff = pool.cost[_lowest(pool.cost, 0, n)] + reach
     n_special = len(graph.free_target)
-    for slot in range(emitted):
-        state, last, cost = pool.state[slot], pool.last[slot], pool.cost[slot]
+    for start in range(emitted):
+        state, cost = int(pool.state[start]), pool.cost[start]
         while state < n_special and graph.free_target[state] >= 0:
-            cost += settings.lm_weight * graph.free_weight[state]
-            state = graph.free_target[state]
+            cost += settings.lm_weight * graph.free_cost[state]
             if cost > cutoff:
                 break
-            bucket = _find(pool, stamp, state, last)
-            if pool.stamp[bucket] == stamp and pool.cost[pool.slot[bucket]] <= cost:
+            state = int(graph.free_target[state])
+            key = _key(frame, state, pool.last[start])
+            bucket = _bucket(pool, key)
+            if pool.buckets[bucket, 0] == key and pool.cost[pool.buckets[bucket, 1]] <= cost:
                 break
-            pool = _roomier_pool(pool, stamp, n, 1)
-            reached = _offer(pool, stamp, n, state, last, cost)
-            n = max(n, reached + 1)
+            if n == len(pool.state):
+                pool = _roomier_pool(pool, n, frame)
+            n = max(n, _offer(pool, n, key, cost) + 1)
     return n, pool
 
 
 @compiled
-def _bound(costs: Float64[np.ndarray, " slots"], settings: Settings) -> tuple[float, float]:
+def _bound(pool: Pool, n: int, settings: Settings) -> tuple[float, float]:
     """Cost above which tokens are dropped, and the reach of the next frame.
 
-    Source: `GetCutoff` of Kaldi's decoders: the beam, tightened to `max_active` tokens or widened
-    to `min_active`.
+    The beam, tightened to `max_active` tokens or widened to `min_active`, to a 2048th of the range.
+
+    Source: `GetCutoff` of Kaldi's decoders.
     """
-    best = np.min(costs)
-    cutoff = best + settings.beam
-    n = np.sum(costs <= cutoff)
-    wanted = len(costs)
-    if n > settings.max_active:
-        wanted = settings.max_active
-    elif n < settings.min_active:
-        wanted = min(settings.min_active, len(costs))
-    else:
-        return cutoff, settings.beam
-    cutoff = np.partition(costs, wanted - 1)[wanted - 1]
-    if n > settings.max_active:
-        return cutoff, min(settings.beam, cutoff - best + _SLACK)
-    return max(cutoff, best + settings.beam), max(settings.beam, cutoff - best + _SLACK)
+    best = pool.cost[_lowest(pool.cost, 0, n)]
+    within, worst = 0, best
+    for slot in range(n):
+        within += pool.cost[slot] <= best + settings.beam
+        worst = max(worst, pool.cost[slot])
+    if within <= settings.max_active and (within >= settings.min_active or within == n):
+        return best + settings.beam, settings.beam
+    span = (settings.beam if within > settings.max_active else worst - best) / _BINS
+    counts = np.zeros(_BINS, np.int64)
+    for slot in range(n):
+        if pool.cost[slot] <= best + span * _BINS:
+            counts[min(int((pool.cost[slot] - best) / span), _BINS - 1)] += 1
+    taken, edge = counts[0], 1
+    wanted = settings.max_active if within > settings.max_active else settings.min_active
+    more = within <= settings.max_active  # widen until there are enough, tighten while too many
+    while edge < _BINS and (taken < wanted if more else taken + counts[edge] <= wanted):
+        taken += counts[edge]
+        edge += 1
+    cutoff = best + span * edge
+    reach = cutoff - best + _SLACK
+    return cutoff, max(settings.beam, reach) if more else min(settings.beam, reach)
 
 
 @compiled
-def _survivors(pool: Pool, n: int, cutoff: float, n_special: int) -> Int32[np.ndarray, " kept"]:
-    """Slots to keep; those that move freely come last and by falling state, so before their goals.
+def _keep(
+    graph: Map, pool: Pool, n: int, cutoff: float, number: Int32[np.ndarray, " slots"], before: int
+) -> int:
+    """Number the tokens to keep, from `before` on, those that move freely last, by falling rank.
 
-    Every link of the lattice then leads from a lower to a higher token number.
+    Every link of the lattice then leads from a lower to a higher number.
     """
-    kept = np.flatnonzero(pool.cost[:n] <= cutoff).astype(np.int32)
-    special = pool.state[kept] < n_special
-    free = kept[special]
-    free = free[np.argsort(-pool.state[free])]
-    return np.concatenate((kept[~special], free))
+    n_special = len(graph.free_target)
+    counts = np.zeros(257, np.int64)
+    for slot in range(n):
+        if pool.cost[slot] <= cutoff:
+            state = pool.state[slot]
+            counts[255 - graph.rank[state] + 1 if state < n_special else 0] += 1
+    start = int(before)
+    for rank in range(257):
+        counts[rank], start = start, start + int(counts[rank])
+    for slot in range(n):
+        number[slot] = -1
+        if pool.cost[slot] <= cutoff:
+            state = pool.state[slot]
+            rank = 255 - graph.rank[state] + 1 if state < n_special else 0
+            number[slot] = counts[rank]
+            counts[rank] += 1
+    return start
 
 
 @compiled
-def _links(
-    graph: GraphArrays,
+def _record(
+    pool: Pool,
+    n: int,
+    moves: Moves,
+    n_moves: int,
+    number: Any,
+    tape: Tape,
+    n_links: int,
+    near: float,
+) -> int:
+    """Write the kept tokens, and the moves to them that cost at most `near` more than the best."""
+    for slot in range(n):
+        if number[slot] >= 0:
+            tape.state[number[slot]] = pool.state[slot]
+            tape.last[number[slot]] = pool.last[slot]
+            tape.cost[number[slot]] = pool.cost[slot]
+    for i in range(n_moves):
+        slot = moves.slot[i]
+        if number[slot] >= 0 and moves.cost[i] - pool.cost[slot] <= near:
+            tape.source[n_links], tape.target[n_links] = moves.source[i], number[slot]
+            tape.arc[n_links] = moves.arc[i]
+            tape.link_cost[n_links] = moves.cost[i] - tape.cost[moves.source[i]]
+            n_links += 1
+    return n_links
+
+
+@compiled
+def _record_free(
+    graph: Map,
     settings: Settings,
     pool: Pool,
-    tries: Tries,
-    n_tries: int,
-    kept: Int32[np.ndarray, " kept"],
     number: Int32[np.ndarray, " slots"],
-    stamp: int,
-    before: int,
-) -> Links:
-    """Keep the moves between surviving tokens that are within the lattice beam of the best."""
-    room = n_tries + len(kept)
-    links = Links(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32))
-    made = 0
-    for i in range(n_tries):
-        slot = tries.slot[i]
-        if number[slot] >= 0 and tries.cost[i] - pool.cost[slot] <= settings.lattice_beam:
-            links.source[made] = before + tries.source[i]
-            links.target[made] = number[slot]
-            links.arc[made] = tries.arc[i]
-            made += 1
-    for slot in kept:
-        state = pool.state[slot]
+    frame: int,
+    tape: Tape,
+    tokens: tuple[int, int],
+    n_links: int,
+) -> int:
+    """Write the free moves between the kept tokens of a frame."""
+    for token in range(tokens[0], tokens[1]):
+        state = tape.state[token]
         if state >= len(graph.free_target) or graph.free_target[state] < 0:
             continue
-        bucket = _find(pool, stamp, graph.free_target[state], pool.last[slot])
-        if pool.stamp[bucket] != stamp or number[pool.slot[bucket]] < 0:
+        key = _key(frame, graph.free_target[state], tape.last[token])
+        bucket = _bucket(pool, key)
+        if pool.buckets[bucket, 0] != key:
             continue
-        goal = pool.slot[bucket]
-        cost = pool.cost[slot] + settings.lm_weight * graph.free_weight[state]
-        if cost - pool.cost[goal] <= settings.lattice_beam:
-            links.source[made] = number[slot]
-            links.target[made] = number[goal]
-            links.arc[made] = FREE
-            made += 1
-    return Links(links.source[:made].copy(), links.target[:made].copy(), links.arc[:made].copy())
+        goal = number[pool.buckets[bucket, 1]]
+        cost = settings.lm_weight * graph.free_cost[state]
+        if goal >= 0 and tape.cost[token] + cost - tape.cost[goal] <= settings.lattice_beam:
+            tape.source[n_links], tape.target[n_links] = token, goal
+            tape.arc[n_links], tape.link_cost[n_links] = FREE, cost
+            n_links += 1
+    return n_links
 
 
 @compiled
-def step(
-    graph: GraphArrays,
-    settings: Settings,
-    tokens: Tokens,
-    frame_cost: Float64[np.ndarray, " labels"],
-    reach: float,
-    before: int,
-    stamp: int,
-    pool: Pool,
-    tries: Tries,
-) -> tuple[Tokens, Links, float, Pool, Tries]:
-    """Make the tokens of the next frame, and the links to them.
-
-    Args:
-        graph: The graph.
-        settings: Bounds.
-        tokens: Survivors of the frame before; the first has number `before`.
-        frame_cost: Scaled negative log-likelihood of each label.
-        reach: How far above the best a token of this frame may be.
-        before: Number of the first token.
-        stamp: Any number that `pool` has not seen.
-        pool: Scratch.
-        tries: Scratch.
-    """
-    n, n_tries, pool, tries = _emit(graph, settings, tokens, frame_cost, reach, stamp, pool, tries)
-    n, pool = _back_off(graph, settings, reach, stamp, pool, n)
-    cutoff, reach = _bound(pool.cost[:n], settings)
-    kept = _survivors(pool, n, cutoff, len(graph.free_target))
-    number = np.full(n, -1, np.int32)
-    number[kept] = before + len(tokens.state) + np.arange(len(kept), dtype=np.int32)
-    links = _links(graph, settings, pool, tries, n_tries, kept, number, stamp, before)
-    survivors = Tokens(pool.state[kept], pool.last[kept], pool.cost[kept])
-    return survivors, links, reach, pool, tries
-
-
-@compiled
-def begin(graph: GraphArrays, settings: Settings) -> tuple[Tokens, Links]:
-    """Give the tokens before the first frame: the start and what it reaches without a label."""
-    pool = _new_pool(64)
-    start = len(graph.free_target) - 1
-    _offer(pool, 1, 0, start, 0, 0.0)
-    n, pool = _back_off(graph, settings, np.inf, 1, pool, 1)
-    kept = _survivors(pool, n, np.inf, len(graph.free_target))
-    number = np.full(n, -1, np.int32)
-    number[kept] = np.arange(len(kept), dtype=np.int32)
-    links = _links(graph, settings, pool, _new_tries(1), 0, kept, number, 1, 0)
-    return Tokens(pool.state[kept], pool.last[kept], pool.cost[kept]), links
+def _roomier_tape(tape: Tape, tokens: int, links: int) -> Tape:
+    if tokens > len(tape.state):
+        state, last = _longer(tape.state, 2 * tokens), _longer(tape.last, 2 * tokens)
+        cost = _longer(tape.cost, 2 * tokens)
+        tape = Tape(state, last, cost, tape.source, tape.target, tape.arc, tape.link_cost)
+    if links > len(tape.source):
+        source, target = _longer(tape.source, 2 * links), _longer(tape.target, 2 * links)
+        arc, link_cost = _longer(tape.arc, 2 * links), _longer(tape.link_cost, 2 * links)
+        tape = Tape(tape.state, tape.last, tape.cost, source, target, arc, link_cost)
+    return tape
 
 
 @compiled
 def advance(
-    graph: GraphArrays,
+    graph: Map,
     settings: Settings,
-    tokens: Tokens,
+    active: Tokens,
     costs: Float64[np.ndarray, "frames labels"],
     reach: float,
-    before: int,
-) -> tuple[Tokens, Links, Int64[np.ndarray, " frames"], float]:
+) -> tuple[Tape, Int64[np.ndarray, " frames"], int, float]:
     """Run over some frames.
 
+    Args:
+        graph: The graph.
+        settings: Weights and bounds.
+        active: Tokens of the frame before; none to begin, and then `costs` has no frames.
+        costs: Scaled negative log-likelihoods.
+        reach: How far above the best a token of the next frame may be.
+
     Returns:
-        All tokens made, all links, the number of tokens of each frame, and the reach of the next
-        frame.
+        The tokens before and those made, numbered from 0, with all links (arrays may be longer
+        than their content); the first token of each frame and the end of the last; the number of
+        links; the next reach.
     """
-    pool, tries = _new_pool(4096), _new_tries(4096)
-    sizes = np.zeros(len(costs), np.int64)
-    all_tokens = [tokens]
-    all_links = [Links(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))]
-    for frame in range(len(costs)):
-        tokens, links, reach, pool, tries = step(
-            graph, settings, tokens, costs[frame], reach, before, frame + 1, pool, tries
-        )
-        before += len(all_tokens[-1].state)
-        sizes[frame] = len(tokens.state)
-        all_tokens.append(tokens)
-        all_links.append(links)
-    return _joined_tokens(all_tokens[1:], sizes), _joined_links(all_links), sizes, reach
-
-
-@compiled
-def _joined_tokens(parts: list[Tokens], sizes: Int64[np.ndarray, " frames"]) -> Tokens:
-    total = sizes.sum()
-    joined = Tokens(np.empty(total, np.int32), np.empty(total, np.uint8), np.empty(total))
-    at = 0
-    for part in parts:
-        end = at + len(part.state)
-        joined.state[at:end] = part.state
-        joined.last[at:end] = part.last
-        joined.cost[at:end] = part.cost
-        at = end
-    return joined
-
-
-@compiled
-def _joined_links(parts: list[Links]) -> Links:
-    total = 0
-    for part in parts:
-        total += len(part.source)
-    joined = Links(np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.int32))
-    at = 0
-    for part in parts:
-        end = at + len(part.source)
-        joined.source[at:end] = part.source
-        joined.target[at:end] = part.target
-        joined.arc[at:end] = part.arc
-        at = end
-    return joined
+    n, n_links = len(active.state), 0
+    tape = Tape(
+        active.state.copy(),
+        active.last.copy(),
+        active.cost.copy(),
+        np.empty(4096, np.int32),
+        np.empty(4096, np.int32),
+        np.empty(4096, np.int32),
+        np.empty(4096, np.float32),
+    )
+    pool = _new_pool(4096)
+    moves = Moves(
+        np.empty(4096, np.int32),
+        np.empty(4096, np.int32),
+        np.empty(4096, np.int32),
+        np.empty(4096),
+    )
+    number = np.empty(0, np.int32)
+    opening = n == 0
+    first = np.zeros(len(costs) + (2 if opening else 1), np.int64)
+    before = 0
+    for frame in range(len(first) - 1):
+        if opening:
+            made = _offer(pool, 0, _key(0, len(graph.free_target) - 1, 0), 0.0) + 1
+            n_moves, opening = 0, False
+        else:
+            made, n_moves, pool, moves = _emit(
+                graph, settings, tape, (before, n), costs[frame], reach, frame, pool, moves
+            )
+        made, pool = _back_off(graph, settings, reach, frame, pool, made)
+        cutoff, reach = _bound(pool, made, settings)
+        if len(number) < made:
+            number = np.empty(2 * made, np.int32)
+        before, n = n, _keep(graph, pool, made, cutoff, number, n)
+        tape = _roomier_tape(tape, n, n_links + n_moves + made)
+        near = settings.lattice_beam
+        n_links = _record(pool, made, moves, n_moves, number, tape, n_links, near)
+        n_links = _record_free(graph, settings, pool, number, frame, tape, (before, n), n_links)
+        first[frame] = before
+    first[-1] = n
+    return tape, first, n_links, reach

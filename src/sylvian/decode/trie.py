@@ -11,10 +11,18 @@ from sylvian.decode.compiled import compiled
 
 
 class Prons(NamedTuple):
-    """Pronunciations in alphabetical order of their label sequences."""
+    """Pronunciations in alphabetical order of their label sequences.
+
+    Attributes:
+        labels: Columns of the tokens, zeros after the end.
+        length: Number of labels.
+        symbol: Number of the word in the language model.
+        word: Number of the word in the graph, 1 for the first.
+    """
 
     labels: UInt8[np.ndarray, "prons longest"]
     length: Int32[np.ndarray, " prons"]
+    symbol: Int32[np.ndarray, " prons"]
     word: Int32[np.ndarray, " prons"]
 
 
@@ -118,7 +126,7 @@ def grow_tries(
         leaf = n_inner + i
         source[leaf] = path[shared[i]]
         label[leaf] = prons.labels[entries.pron[i], shared[i]]
-        word[leaf] = 1 + prons.word[entries.pron[i]]
+        word[leaf] = prons.word[entries.pron[i]]
         target[leaf] = leaf_target[i]
         weight[leaf] = entries.cost[i]
     for arc in range(n_inner + n):
