@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from sylvian.evaluate.report import ALL, UNITS, ScoreReport
 from sylvian.types import Score
@@ -62,8 +63,8 @@ def report_table(
         notes: Sentences below it: what `Protocol.notes` says.
         sessions: Whether to give every session its row.
     """
-    below = "\n".join([*_cues(report), *notes])
-    table = Table(title=title or None, caption=below or None, box=SIMPLE_HEAD, pad_edge=False)
+    above, below = Text(title), Text("\n".join([*_cues(report), *notes]))  # no markup: [cues]
+    table = Table(title=above, caption=below, box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding = True  # five columns must fit into 80 characters
     table.title_justify = table.caption_justify = "left"
     table.add_column("", no_wrap=True)
@@ -73,7 +74,9 @@ def report_table(
         table.add_column(f"{unit.upper()} % (95 %)", justify="right", no_wrap=True)
     for row in report_rows(report, sessions=sessions):
         cells = (getattr(row, unit) for unit in shown)
-        table.add_row(row.group, row.n_trials, *cells, style="bold" if row.group == ALL else "")
+        table.add_row(
+            Text(row.group), row.n_trials, *cells, style="bold" if row.group == ALL else ""
+        )
     return table
 
 
