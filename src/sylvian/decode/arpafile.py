@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NoReturn, cast
+from typing import NoReturn
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32
@@ -20,7 +21,6 @@ from sylvian.errors import DecodeError
 _LN10 = math.log(10.0)
 _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
 _ROWS = 100_000
-_COMMENTS = 1000
 _ZERO = -99.0  # how ARPA files write the logarithm of nothing
 _ROUNDING = 1e-3
 
@@ -64,16 +64,16 @@ def write_arpa(model: ArpaModel, path: Path) -> None:
     temporary.replace(path)
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> io.BufferedIOBase:
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb")
+    return gzip.GzipFile(path) if zipped else path.open("rb")
 
 
 class _Reader:
     """One pass over the lines of an ARPA file; remembers where it is for messages."""
 
-    def __init__(self, stream: BinaryIO, path: Path) -> None:
+    def __init__(self, stream: io.BufferedIOBase, path: Path) -> None:
         self._lines = iter(stream)
         self._path = path
         self._number = 0
@@ -95,12 +95,12 @@ class _Reader:
     def _fail(self, what: str, do: str, line: int | None = None) -> NoReturn:
         raise DecodeError(f"{self._path}:{line or self._number}: {what}; {do}")
 
-    def _line(self) -> bytes:
+    def _line(self, missing: str = "the file ends early") -> bytes:
         line = b""
         while not line:
             raw = next(self._lines, None)
             if raw is None:
-                self._fail("the file ends early", "it was cut off, copy or build it again")
+                self._fail(missing, "it was cut off or is no ARPA file, copy or build it again")
             self._number += 1
             line = raw.strip()
         return line
@@ -113,9 +113,8 @@ class _Reader:
             )
 
     def _header(self) -> tuple[list[int], bytes]:
-        while self._line() != b"\\data\\":  # SRILM lets comments stand before it
-            if self._number > _COMMENTS:
-                self._fail("no \\data\\ so far", "this is no ARPA file")
+        while self._line("no \\data\\ line") != b"\\data\\":
+            pass  # SRILM lets comments stand before it
         counts: list[int] = []
         while match := _COUNT.fullmatch(line := self._line()):
             counts.append(int(match[2]))
