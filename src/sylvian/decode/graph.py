@@ -26,7 +26,7 @@ from sylvian.decode.arpa import BOS, EOS, ArpaModel
 from sylvian.decode.arpafile import read_arpa
 from sylvian.decode.layout import GraphArrays, lay_out
 from sylvian.decode.trie import Prons
-from sylvian.errors import DecodeError
+from sylvian.errors import DataError, DecodeError
 from sylvian.text import SIL, Lexicon, Vocabulary, phoneme_vocabulary
 
 FORMAT = 1
@@ -172,9 +172,13 @@ def _build(
             f"{model.words[:1]}) is among the lexicon's {len(lexicon)}; use matching files, lower "
             "case, or missing_words=pronounce"
         )
-    prons = _pronunciations(model, lexicon, spoken, vocabulary)
+    try:
+        prons = _pronunciations(model, lexicon, spoken, vocabulary)
+        (label,) = vocabulary.encode([SIL])
+    except DataError as failure:
+        raise DecodeError(f"{failure}; the graph needs every phone of the lexicon") from None
     silence = (config.start_silence_probability, config.silence_probability)
-    arrays = lay_out(model, prons, silence=silence, label=vocabulary.encode([SIL])[0])
+    arrays = lay_out(model, prons, silence=silence, label=label)
     missing = sorted(set(model.words) - set(spoken))
     report = GraphReport(
         n_words=len(spoken),

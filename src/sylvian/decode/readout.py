@@ -79,7 +79,7 @@ def read_out(
     moves = _moves(graph, tokens, frame, log_p, links, np.flatnonzero(near))
     moves, final = _renumbered(moves, final)
     lattice = _lattice(moves, final, config)
-    limit = costs_to_end(lattice)[0] + config.lattice_beam
+    limit = costs_to_end(lattice)[0] + config.lattice_beam + _ROUNDING
     found = best_sequences(lattice, config.n_best, limit)
     hypotheses = [_hypothesis(graph, moves.select(way), final) for _, way in found]
     hypotheses.sort(key=lambda hypothesis: -total_score(hypothesis.scores, config))
