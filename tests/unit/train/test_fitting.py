@@ -101,6 +101,18 @@ def test_the_same_seed_gives_the_same_numbers(run_of, toy):
     assert not torch.equal(one["head.weight"], other["head.weight"])
 
 
+def test_dropout_differs_from_step_to_step(run_of, toy):
+    def losses(**changes):
+        rows = run_of(
+            model=toy.model(**changes), batch_size=1, learning_rate=1e-20, weight_decay=0.0
+        )[2]
+        return [row["train_loss"] for row in rows]
+
+    steady, shaken = losses(), losses(input_dropout=0.3)
+    assert steady[0] == pytest.approx(steady[1], rel=1e-6)
+    assert shaken[0] != pytest.approx(shaken[1], rel=1e-4)
+
+
 def test_torch_global_stream_is_left_alone(run_of):
     torch.manual_seed(5)
     expected = torch.rand(1)
