@@ -1,0 +1,186 @@
+"""Choose the weights of the total score on validation n-best lists; never on a reported split."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from pydantic import Field
+
+from sylvian.config import Config, load
+from sylvian.decode.config import DecodeConfig
+from sylvian.errors import DecodeError
+from sylvian.types import EditCounts, Hypothesis, NBest, TrialKey
+
+CountErrors = Callable[[TrialKey, str], EditCounts]
+
+
+class TuneGrid(Config):
+    """Values to try, all combinations; an empty list keeps the starting value.
+
+    A common factor on all weights changes no order, so `lm_weight` matters only to a search that
+    is run again; by default it is kept.
+    """
+
+    acoustic_scale: tuple[float, ...] = Field(
+        (0.1, 0.15, 0.2, 0.25, 0.3, 0.325, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5),
+        description="Acoustic scales.",
+    )
+    lm_weight: tuple[float, ...] = Field((), description="Language-model weights.")
+    word_bonus: tuple[float, ...] = Field(
+        (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0), description="Word bonuses."
+    )
+    llm_weight: tuple[float, ...] = Field(
+        (), description="Weights of a rescoring model, where the lists have its scores."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TunePoint:
+    """A combination that was tried, and the errors of the hypotheses it ranks first."""
+
+    acoustic_scale: float
+    lm_weight: float
+    word_bonus: float
+    llm_weight: float
+    blank_penalty: float
+    counts: EditCounts
+
+
+@dataclass(frozen=True, slots=True)
+class TuneResult:
+    """The chosen config, all points in the order they were tried, and the trials used."""
+
+    config: DecodeConfig
+    best: TunePoint
+    points: tuple[TunePoint, ...]
+    n_trials: int
+
+
+def tune(
+    nbests: Sequence[NBest] | Mapping[float, Sequence[NBest]],
+    count_errors: CountErrors,
+    *,
+    config: DecodeConfig,
+    grid: TuneGrid | None = None,
+) -> TuneResult:
+    """Try all combinations of weights and keep the one with the fewest errors.
+
+    Of equally good points the one nearest to the starting weights wins, then the first.
+
+    Args:
+        nbests: N-best lists of the validation trials; or such lists by the blank penalty they
+            were decoded with, to choose that too.
+        count_errors: Counts the errors of a text against the reference of a trial; called once
+            per hypothesis.
+        config: The weights to start from and to keep where the grid names none.
+        grid: Values to try.
+
+    Raises:
+        DecodeError: no lists, lists of different trials, or rescoring scores on some only.
+        ConfigError: the grid has a value no config may have.
+    """
+    grid = grid or TuneGrid()
+    by_penalty = nbests if isinstance(nbests, Mapping) else {config.blank_penalty: nbests}
+    _require_same_trials(by_penalty)
+    points: list[TunePoint] = []
+    for penalty, lists in by_penalty.items():
+        points += _tried(_tabulate(lists, count_errors), config, grid, float(penalty))
+    best = min(points, key=lambda point: (point.counts.n_errors, _distance(point, config)))
+    chosen = {name: getattr(best, name) for name in _WEIGHTS}
+    return TuneResult(
+        load(DecodeConfig, config.model_dump() | chosen),
+        best,
+        tuple(points),
+        len(next(iter(by_penalty.values()))),
+    )
+
+
+_WEIGHTS = ("acoustic_scale", "lm_weight", "word_bonus", "llm_weight", "blank_penalty")
+
+
+class _Table(NamedTuple):
+    """All hypotheses side by side; rows of shorter lists end in `missing` ones."""
+
+    acoustic: Float64[np.ndarray, "trials hypotheses"]
+    ngram: Float64[np.ndarray, "trials hypotheses"]
+    llm: Float64[np.ndarray, "trials hypotheses"]
+    n_words: Float64[np.ndarray, "trials hypotheses"]
+    counts: Int64[np.ndarray, "trials hypotheses kinds"]
+    missing: Bool[np.ndarray, "trials hypotheses"]
+    rescored: bool
+
+
+def _require_same_trials(by_penalty: Mapping[float, Sequence[NBest]]) -> None:
+    trials = {tuple(nbest.key for nbest in lists) for lists in by_penalty.values()}
+    if len(trials) != 1 or () in trials:
+        raise DecodeError(
+            "tuning needs n-best lists of the same trials for every blank penalty; got "
+            f"{[len(lists) for lists in by_penalty.values()]} lists"
+        )
+
+
+def _tabulate(lists: Sequence[NBest], count_errors: CountErrors) -> _Table:
+    rescored = {h.scores.llm is not None for nbest in lists for h in nbest.hypotheses}
+    if len(rescored) > 1:
+        raise DecodeError("some hypotheses have a rescoring score, others none; rescore all")
+    shape = (len(lists), max(len(nbest.hypotheses) for nbest in lists))
+    acoustic, ngram, llm, n_words = np.zeros((4, *shape))
+    counts, missing = np.zeros((*shape, 4), dtype=np.int64), np.ones(shape, dtype=bool)
+    for row, nbest in enumerate(lists):
+        for column, hypothesis in enumerate(_rankable(nbest)):
+            scores = hypothesis.scores
+            acoustic[row, column], ngram[row, column] = scores.acoustic, scores.ngram
+            llm[row, column], n_words[row, column] = scores.llm or 0.0, scores.n_words
+            edits = count_errors(nbest.key, hypothesis.text)
+            counts[row, column] = (
+                edits.substitutions,
+                edits.deletions,
+                edits.insertions,
+                edits.n_reference,
+            )
+            missing[row, column] = False
+    return _Table(acoustic, ngram, llm, n_words, counts, missing, rescored == {True})
+
+
+def _rankable(nbest: NBest) -> tuple[Hypothesis, ...]:
+    """Leave out what `combine.rerank` leaves out."""
+    return tuple(h for h in nbest.hypotheses if h.text) or nbest.hypotheses
+
+
+def _tried(table: _Table, config: DecodeConfig, grid: TuneGrid, penalty: float) -> list[TunePoint]:
+    points = []
+    for scale, lm, bonus, llm in itertools.product(
+        grid.acoustic_scale or (config.acoustic_scale,),
+        grid.lm_weight or (config.lm_weight,),
+        grid.word_bonus or (config.word_bonus,),
+        grid.llm_weight or (config.llm_weight,),
+    ):
+        # The formula of combine.total_score, on whole tables.
+        alpha = llm if table.rescored else 0.0
+        totals = (
+            scale * table.acoustic
+            + lm * (1.0 - alpha) * table.ngram
+            + alpha * table.llm
+            + bonus * table.n_words
+        )
+        first = np.where(table.missing, -np.inf, totals).argmax(axis=1)
+        kinds = table.counts[np.arange(len(first)), first].sum(axis=0).tolist()
+        points.append(TunePoint(scale, lm, bonus, llm, penalty, EditCounts(*kinds)))
+    return points
+
+
+def _distance(point: TunePoint, config: DecodeConfig) -> float:
+    """How far a point is from the start: ratios of weights as logs, the rest in nats."""
+    scale = point.acoustic_scale / max(point.lm_weight, 1e-9)
+    start = config.acoustic_scale / max(config.lm_weight, 1e-9)
+    return (
+        abs(float(np.log(scale / start)))
+        + abs(point.word_bonus - config.word_bonus)
+        + abs(point.llm_weight - config.llm_weight)
+        + abs(point.blank_penalty - config.blank_penalty)
+    )

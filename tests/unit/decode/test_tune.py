@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from rapidfuzz.distance import Levenshtein
+
+from sylvian.decode.combine import rerank, with_llm
+from sylvian.decode.config import DecodeConfig
+from sylvian.decode.tune import TuneGrid, tune
+from sylvian.errors import DecodeError
+from sylvian.types import EditCounts, Hypothesis, NBest, Scores, TrialKey
+
+WORDS = ["we", "want", "to", "go", "home", "they", "went", "there", "a", "red", "rose"]
+CONFIG = DecodeConfig(acoustic_scale=0.5)
+GRID = TuneGrid(acoustic_scale=(0.25, 0.5, 1.0), word_bonus=(-1.0, 0.0, 1.0))
+
+
+def key(trial: int) -> TrialKey:
+    return TrialKey("synthetic", "A", "2024-01-01", 1, trial)
+
+
+REFERENCES = {
+    key(i): " ".join(np.random.default_rng([9, i]).choice(WORDS, size=4)) for i in range(12)
+}
+
+
+def count_errors(trial: TrialKey, text: str) -> EditCounts:
+    reference = REFERENCES[trial].split()
+    kinds = {"replace": 0, "delete": 0, "insert": 0}
+    for edit in Levenshtein.editops(reference, text.split()):
+        kinds[edit.tag] += 1
+    return EditCounts(kinds["replace"], kinds["delete"], kinds["insert"], len(reference))
+
+
+def lists(seed: int = 0) -> list[NBest]:
+    rng = np.random.default_rng(seed)
+    made = []
+    for trial, reference in REFERENCES.items():
+        hypotheses = [Hypothesis("", (), Scores(-50.0, -1.0))] if rng.random() < 0.5 else []
+        for _ in range(rng.integers(1, 9)):
+            words = [w if rng.random() < 0.7 else rng.choice(WORDS) for w in reference.split()]
+            words = words[: rng.integers(2, 5)]
+            scores = Scores(float(rng.normal(-60, 5)), float(rng.normal(-20, 3)), len(words))
+            hypotheses.append(Hypothesis(" ".join(words), (), scores))
+        made.append(NBest(trial, tuple(hypotheses)))
+    return made
+
+
+def errors_of(nbests: list[NBest], config: DecodeConfig) -> EditCounts:
+    chosen = (rerank(nbest, config).best.text for nbest in nbests)
+    return sum(map(count_errors, REFERENCES, chosen), EditCounts())
+
+
+def test_every_point_counts_what_rerank_would_choose() -> None:
+    result = tune(lists(), count_errors, config=CONFIG, grid=GRID)
+    assert len(result.points) == 9
+    assert result.n_trials == 12
+    for point in result.points:
+        weights = {"acoustic_scale": point.acoustic_scale, "word_bonus": point.word_bonus}
+        assert point.counts == errors_of(lists(), CONFIG.model_copy(update=weights))
+    assert len({point.counts for point in result.points}) > 2
+
+
+def test_the_fewest_errors_win() -> None:
+    result = tune(lists(), count_errors, config=CONFIG, grid=GRID)
+    assert result.best.counts.n_errors == min(p.counts.n_errors for p in result.points)
+    assert errors_of(lists(), result.config) == result.best.counts
+    assert result.config.beam == CONFIG.beam
+    assert tune(lists(), count_errors, config=CONFIG, grid=GRID) == result
+
+
+def test_of_equals_the_nearest_to_the_start_wins() -> None:
+    alone = [NBest(trial, (Hypothesis("a", (), Scores(-1.0)),)) for trial in REFERENCES]
+    result = tune(alone, count_errors, config=CONFIG, grid=GRID)
+    assert (result.config.acoustic_scale, result.config.word_bonus) == (0.5, 0.0)
+
+
+def test_the_blank_penalty_is_chosen_among_decodes() -> None:
+    by_penalty = {0.5: lists(3), 2.0: lists(4)}
+    result = tune(by_penalty, count_errors, config=CONFIG, grid=GRID)
+    assert len(result.points) == 18
+    alone = {
+        penalty: tune(nbests, count_errors, config=CONFIG, grid=GRID).best.counts.n_errors
+        for penalty, nbests in by_penalty.items()
+    }
+    assert alone[0.5] != alone[2.0]
+    assert result.config.blank_penalty == min(alone, key=lambda penalty: alone[penalty])
+
+
+def test_a_rescoring_models_weight_is_tuned() -> None:
+    truth = [
+        with_llm(
+            nbest,
+            {h.text: -float(count_errors(nbest.key, h.text).n_errors) for h in nbest.hypotheses},
+        )
+        for nbest in lists()
+    ]
+    grid = TuneGrid(acoustic_scale=(), word_bonus=(), llm_weight=(0.0, 0.5, 1.0))
+    weak = CONFIG.model_copy(update={"acoustic_scale": 1e-3, "llm_weight": 0.0})
+    result = tune(truth, count_errors, config=weak, grid=grid)
+    assert result.config.llm_weight == 1.0
+
+
+def test_lists_that_do_not_match_are_refused() -> None:
+    with pytest.raises(DecodeError, match="same trials"):
+        tune({0.0: lists(), 1.0: lists()[:-1]}, count_errors, config=CONFIG)
+    with pytest.raises(DecodeError, match="same trials"):
+        tune([], count_errors, config=CONFIG)
+    some = [with_llm(lists()[0], {h.text: 0.0 for h in lists()[0].hypotheses}), *lists()[1:]]
+    with pytest.raises(DecodeError, match="rescore all"):
+        tune(some, count_errors, config=CONFIG)
