@@ -93,7 +93,7 @@ def _named(
         candidate = moved + Drive(drive.crossings[window], drive.power[window])
         part = Recording(seen.crossings[window], seen.power[window])
         likelihood = log_likelihood(part, candidate, tuning, calm).sum((-2, -1))
-        yield int(likelihood.argmax()) == said.segments[place]
+        yield bool(likelihood.argmax() == said.segments[place])
 
 
 def _alternatives(said: Utterance, place: int, config: ParticipantConfig) -> tuple[slice, Array]:

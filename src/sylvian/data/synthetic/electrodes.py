@@ -63,7 +63,7 @@ class Tuning:
         """Which electrodes record nothing."""
         return np.isneginf(self.log_rate)
 
-    def only(self, electrodes: np.ndarray[Any, Any]) -> Tuning:
+    def only(self, electrodes: np.ndarray) -> Tuning:
         """Return some of the electrodes (a mask or places)."""
         return replace(
             self,
@@ -168,16 +168,16 @@ def _direction(moments: _Moments, config: NeuralConfig, rng: np.random.Generator
     return _unit_drive(np.sqrt(1 - share) * posture + np.sqrt(share) * change, moments)
 
 
-def _unit_drive(weights: Array, moments: _Moments) -> Array:
+def _unit_drive(weights: np.ndarray, moments: _Moments) -> Array:
     variance = np.einsum("ze,zy,ye->e", weights, moments[1], weights, optimize=True)
     return _single(weights / np.sqrt(variance))
 
 
-def _turn(old: Array, new: Array, turning: np.ndarray[Any, Any]) -> Array:
+def _turn(old: Array, new: Array, turning: np.ndarray) -> Array:
     """Rotate each column towards a new one by a share of a right angle; drive keeps its size."""
     angle = turning * np.pi / 2
     return _single(np.cos(angle) * old + np.sin(angle) * new)
 
 
-def _single(values: np.ndarray[Any, Any]) -> Array:
+def _single(values: np.ndarray) -> Array:
     return np.asarray(values, np.float32)

@@ -37,10 +37,13 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """What modulates the electrodes in one trial, in log units, before baselines."""
+    """What modulates the electrodes in one trial, in log units, before baselines.
 
-    crossings: Float32[np.ndarray, "bins electrodes"]
-    power: Float32[np.ndarray, "bins electrodes"]
+    Leading axes, if there are any, are candidates to compare.
+    """
+
+    crossings: Float32[np.ndarray, "*candidates bins electrodes"]
+    power: Float32[np.ndarray, "*candidates bins electrodes"]
 
     def __add__(self, other: Drive) -> Drive:
         return Drive(self.crossings + other.crossings, self.power + other.power)
@@ -55,7 +58,7 @@ class Recording:
 
 
 def speech_drive(
-    latents: Float32[np.ndarray, "bins latents"], tuning: Tuning, config: NeuralConfig
+    latents: Float32[np.ndarray, "*candidates bins latents"], tuning: Tuning, config: NeuralConfig
 ) -> Drive:
     """Project articulation on the preferred directions; affine in `latents`."""
     centred = latents - tuning.centre
@@ -107,9 +110,7 @@ def log_rates(drive: Drive, tuning: Tuning, offset: Array) -> Array:
     return rates
 
 
-def power_shape(
-    drive: Drive, tuning: Tuning, offset: Array, crossings: np.ndarray[Any, Any]
-) -> Array:
+def power_shape(drive: Drive, tuning: Tuning, offset: Array, crossings: np.ndarray) -> Array:
     """Return the gamma shape of the log power, given the crossings."""
     background = tuning.background * np.exp(np.clip(drive.power + offset, -2, 2))
     shape: Array = background + np.float32(PER_CROSSING) * crossings

@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from jaxtyping import UInt8
 
 from sylvian.data.disk import creating
 from sylvian.data.files import replacing
@@ -27,6 +28,7 @@ _KEPT = 0.45  # share of crossings of one threshold that also cross the next low
 _FOLDERS = {"train": "train", "test": "test", "holdout": "competitionHoldOut"}
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
+Counts = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def write_card2024(day: SimulatedDay, folder: Path) -> dict[str, int]:
@@ -173,11 +175,10 @@ def _variables(numbered: Sequence[tuple[int, SimulatedTrial]]) -> dict[str, Any]
     recordings = [trial.recording for _, trial in numbered]
     hidden = numbered[0][1].planned.split == "holdout"
     text = [PLACEHOLDER if hidden else trial.planned.sentence for _, trial in numbered]
-    levels = {}
-    crossings = [recording.crossings for recording in recordings]
-    for threshold in range(1, 5):
-        levels[f"tx{threshold}"] = _cell(crossings)
-        crossings = [_fewer(counts) for counts in crossings]
+    levels = {
+        f"tx{threshold}": _cell([_crossing(r.crossings, threshold) for r in recordings])
+        for threshold in range(1, 5)
+    }
     return {
         "sentenceText": np.array(text),
         "blockIdx": np.array([[number] for number, _ in numbered], np.uint8),
@@ -186,19 +187,18 @@ def _variables(numbered: Sequence[tuple[int, SimulatedTrial]]) -> dict[str, Any]
     }
 
 
-def _fewer(crossings: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Keep the share of a bin's crossings that reaches the next threshold, rounding up and down.
+def _crossing(crossings: UInt8[np.ndarray, "bins electrodes"], threshold: int) -> Counts:
+    """Count those crossings of the first threshold that reach another one.
 
-    Where to round up follows a fixed uneven pattern over bins and electrodes, so that no randomness
-    is spent on variables that nobody decodes from.
+    A share of them does; where it is rounded up follows a fixed uneven pattern over bins and
+    electrodes. Nobody decodes from the deeper thresholds, so no randomness is spent on them.
     """
-    bins, electrodes = np.indices(crossings.shape, sparse=True)
+    bins, electrodes = np.ogrid[: crossings.shape[0], : crossings.shape[1]]
     dither = (bins * 0.618034 + electrodes * 0.754878) % 1
-    fewer: np.ndarray[Any, np.dtype[np.uint8]] = (crossings * _KEPT + dither).astype(np.uint8)
-    return fewer
+    return np.asarray(crossings * _KEPT ** (threshold - 1) + dither).astype(np.uint8)
 
 
-def _cell(matrices: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.object_]]:
+def _cell(matrices: Sequence[np.ndarray]) -> np.ndarray[Any, np.dtype[np.object_]]:
     cell = np.empty((1, len(matrices)), object)
     for place, matrix in enumerate(matrices):
         cell[0, place] = matrix
