@@ -15,8 +15,11 @@ from sylvian.models.ctc import CtcModel
 from sylvian.models.encoder import SessionSpec, build_encoder
 from sylvian.models.transformer import TransformerConfig
 from sylvian.text import phoneme_vocabulary
+from sylvian.train import AugmentConfig, TrainConfig, fit
+from sylvian.train.metrics import read_metrics
 from sylvian.types import EditCounts, Logits, Trial, TrialInfo, TrialKey
 
+QUIET = AugmentConfig(noise_std=0.0, offset_std=0.0)
 PHONES = ("AA", "B", "K", "SIL")
 
 
@@ -89,10 +92,30 @@ def toy() -> Toy:
 
 
 @pytest.fixture
-def toy_of() -> Callable[..., Toy]:
-    return make_toy
+def count_errors() -> Callable[[Logits, Any], EditCounts]:
+    return lambda logits, reference: count_edits(reference, greedy(logits).tokens)
 
 
 @pytest.fixture
-def count_errors() -> Callable[[Logits, Any], EditCounts]:
-    return lambda logits, reference: count_edits(reference, greedy(logits).tokens)
+def run_of(tmp_path, toy, count_errors):
+    """Train a toy model in a numbered folder; returns result, model, metrics and folder."""
+    n_runs = 0
+
+    def run(*, model=None, augment=QUIET, read=None, train=None, val=None, **changes):
+        nonlocal n_runs
+        n_runs += 1
+        folder = tmp_path / f"run{n_runs}"
+        model = model or toy.model()
+        result = fit(
+            model,
+            train=toy.infos("train") if train is None else train,
+            val=toy.infos("val") if val is None else val,
+            read=read or toy.read,
+            config=TrainConfig(**{"epochs": 2, "batch_size": 4, "learning_rate": 1e-2, **changes}),
+            augment=augment,
+            run=folder,
+            count_errors=count_errors,
+        )
+        return result, model, read_metrics(folder / "metrics.csv"), folder
+
+    return run
