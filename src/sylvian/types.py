@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -220,6 +220,7 @@ class Score:
         return self.counts.rate
 
 
+@runtime_checkable
 class Progress(Protocol):
     """How a long task says where it is: stage, steps done, steps in all, a short note."""
 
