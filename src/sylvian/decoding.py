@@ -6,6 +6,7 @@ really decoded with.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sylvian.decode.graph import DecodingGraph
 
 NO_LM = "none"
+BLANK_PENALTIES = tuple(math.log(odds) for odds in (1, 7, 90))  # none, T12's and T15's published
 
 
 # ------------------------------------------------------------------- decoder
@@ -127,7 +129,7 @@ def search(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progr
     from sylvian.decode.greedy import greedy
     from sylvian.decode.lookup import Lookup
 
-    graph = open_graph(setting, job.run.path.parent / "graphs")
+    graph = open_graph(setting, job.graphs)
     lexicon = open_lexicon(setting)
     if graph is not None:
         lexicon = lexicon.extended(graph.words).restrict(graph.words)
@@ -242,3 +244,39 @@ def word_counter(job: Job) -> Callable[[TrialKey, str], EditCounts]:
     """Count the word edits of a candidate against its trial's sentence."""
     sentences = {info.key: info.sentence or "" for info in job.infos}
     return lambda key, text: word_edits(sentences[key], text)
+
+
+def pooled(
+    nbests: Sequence[NBest], weights: DecodeConfig, count: Callable[[TrialKey, str], EditCounts]
+) -> EditCounts:
+    """Add up the errors of the hypotheses that given weights rank first."""
+    from sylvian.decode.combine import rerank
+
+    return sum((count(n.key, rerank(n, weights).best.text) for n in nbests), EditCounts())
+
+
+def search_by_penalty(
+    job: Job, setting: Setting, nbests: Sequence[NBest], progress: Progress
+) -> dict[float, Sequence[NBest]]:
+    """Search the split's logits again under other blank penalties, to choose among them.
+
+    Returns:
+        Blank penalty (nats) -> n-best lists of the same trials.
+    """
+    from sylvian.decode.beam import FirstPass
+    from sylvian.decode.io import read_logits
+
+    wanted = {nbest.key for nbest in nbests}
+    found: dict[float, Sequence[NBest]] = {setting.decode.blank_penalty: nbests}
+    graph = open_graph(setting, job.graphs)
+    logits = [one for one in read_logits(job.folder / "logits.safetensors") if one.key in wanted]
+    for penalty in BLANK_PENALTIES:
+        if graph is None or any(abs(penalty - known) < 1e-6 for known in found):
+            continue
+        first_pass = FirstPass(graph, setting.decode.model_copy(update={"blank_penalty": penalty}))
+        lists = []
+        for done, one in enumerate(logits, start=1):
+            lists.append(first_pass.decode(one))
+            progress(f"blank penalty {penalty:.2f}", done, len(logits), job.run.path.name)
+        found[penalty] = lists
+    return found

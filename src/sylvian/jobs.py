@@ -100,6 +100,11 @@ class Job:
         """Where this split's files go."""
         return self.run.split(self.split)
 
+    @property
+    def graphs(self) -> Path:
+        """Cache of decoding graphs, shared by neighbouring runs."""
+        return self.run.path.parent / "graphs"
+
 
 # ------------------------------------------------------------------- encoder
 

@@ -2,6 +2,7 @@
 
 | verb      | reads                  | leaves                                              |
 |-----------|------------------------|-----------------------------------------------------|
+| `fetch`   | an archive             | published files                                     |
 | `prepare` | published files        | `data/<corpus>/`                                    |
 | `train`   | `data/<corpus>/`       | `runs/<recipe>-<digest>/checkpoint`                 |
 | `decode`  | checkpoint, recordings | `<split>/{logits.safetensors, greedy, nbest}.jsonl` |
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sylvian.data.check import CheckReport
+    from sylvian.data.fetch import FetchReport
     from sylvian.data.prepare import PrepareReport
     from sylvian.data.store import PreparedCorpus
     from sylvian.evaluate import ScoreReport
@@ -38,6 +40,32 @@ if TYPE_CHECKING:
 
 
 # ---------------------------------------------------------------- recordings
+
+
+def fetch_corpus(
+    name: str, *, raw: Path, only: str | None = None, jobs: int = 4, progress: Progress = silent
+) -> FetchReport:
+    """Download the published files of a corpus, check them and unpack the archives.
+
+    Args:
+        name: The corpus.
+        raw: Folder for the files; what is there already is checked and kept.
+        only: Pattern of the files wanted; None for those our reader needs.
+        jobs: Files downloaded at the same time.
+        progress: Told how far it is, in megabytes.
+
+    Raises:
+        ConfigError: no archive is known for this corpus.
+        DataError: the archive wants a login or does not answer, a file is not the published one,
+            or the disk has no room.
+    """
+    from sylvian.data.fetch import FetchConfig, fetch, home_of
+
+    def megabytes(stage: str, done: int, total: int, note: str = "") -> None:
+        progress(f"{stage} (MB)", done // 10**6, total // 10**6, note)
+
+    careful = config.load(FetchConfig, {"jobs": jobs})
+    return fetch(home_of(name), raw, only=only, config=careful, progress=megabytes)
 
 
 def prepare_corpus(
@@ -383,7 +411,7 @@ def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> 
         DataError: the split was not decoded with an n-gram, or has no sentences.
     """
     from sylvian import decoding
-    from sylvian.decode.tune import tune as search_weights
+    from sylvian.decode.tune import tune as try_weights
     from sylvian.evaluate import Protocol
     from sylvian.jobs import Job
 
@@ -391,17 +419,25 @@ def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> 
         raise ConfigError(f"tune on val: {split} is for reporting and may choose nothing")
     job = Job.open(run, split)
     setting, nbests = decoding.tunable(job)
-    outcome = search_weights(nbests, decoding.word_counter(job), start=setting.decode)
-    run.write("decoder.json", replace(setting, decode=outcome.best).to_json())
+    count = decoding.word_counter(job)
+    before = decoding.pooled(nbests, setting.decode, count)
+    by_penalty = decoding.search_by_penalty(job, setting, nbests, progress)
+    outcome = try_weights(by_penalty, count, config=setting.decode)
+    run.write("decoder.json", replace(setting, decode=outcome.config).to_json())
     Protocol.open(run.path).selected("decoder weights", split, [n.key for n in nbests])
+    best = outcome.best
     return TuneResult(
         run=str(run.path),
         split=split,
         n_trials=len(nbests),
         decoder=str(run.path / "decoder.json"),
-        weights=outcome.weights,
-        wer_before=outcome.before.rate,
-        wer_after=outcome.after.rate,
+        weights={
+            "acoustic_scale": best.acoustic_scale,
+            "blank_penalty": best.blank_penalty,
+            "word_bonus": best.word_bonus,
+        },
+        wer_before=before.rate,
+        wer_after=best.counts.rate,
     )
 
 
