@@ -143,6 +143,8 @@ def train(
         CheckpointError: the run was begun and not finished, and `resume` does not name it.
         DataError: the corpus is not prepared, or changed since the run to resume began.
     """
+    from sylvian.jobs import divide, spoken
+
     recipe, run, corpus = _experiment(name, overrides, data=data, runs=runs, resume=resume)
     if run.is_finished:
         return TrainResult(**run.training)
@@ -151,9 +153,11 @@ def train(
             f"{run.path}: this experiment was begun and not finished; continue it with "
             f"'sylvian train {name} --resume {run.path}', or delete the folder"
         )
+    parts = divide(recipe, corpus)
+    trials = spoken(parts["train"], "train"), spoken(parts["val"], "val")
     if resume is None:
         run.create(recipe, data=data, data_digest=corpus.digest, facts=_facts(corpus))
-    result = _fit(run, recipe, corpus, resume=resume is not None, progress=progress)
+    result = _fit(run, recipe, corpus, trials, resume=resume is not None, progress=progress)
     run.finish(asdict(result))
     return result
 
@@ -186,17 +190,21 @@ def _experiment(
 
 
 def _fit(
-    run: RunFolder, recipe: Recipe, corpus: PreparedCorpus, *, resume: bool, progress: Progress
+    run: RunFolder,
+    recipe: Recipe,
+    corpus: PreparedCorpus,
+    trials: tuple[list[TrialInfo], list[TrialInfo]],
+    *,
+    resume: bool,
+    progress: Progress,
 ) -> TrainResult:
     from sylvian.evaluate import Protocol
-    from sylvian.jobs import divide, spoken
     from sylvian.models.ctc import CtcModel
     from sylvian.models.encoder import build_encoder
     from sylvian.text import phoneme_vocabulary
     from sylvian.train import fit
 
-    parts = divide(recipe, corpus)
-    trained, validated = (spoken(parts[name], name) for name in ("train", "val"))
+    trained, validated = trials
     sessions = _sessions([*trained, *validated], corpus)
     encoder = build_encoder(recipe.encoder, sessions, seed=recipe.train.seed)
     model = CtcModel(encoder, phoneme_vocabulary(), seed=recipe.train.seed)

@@ -1,0 +1,197 @@
+"""The whole story through the command line, on a simulated participant in a published layout."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sylvian import cli
+from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+
+Call = Callable[..., "Outcome"]
+SMALL = [
+    "encoder.width=32",
+    "encoder.depth=1",
+    "encoder.heads=1",
+    "encoder.feedforward=32",
+    "train.epochs=2",
+    "train.batch_size=16",
+    "train.warmup_fraction=0",
+]
+
+
+class Outcome:
+    """What one call printed and how it ended."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The last line of standard output."""
+        found = json.loads(self.out.strip().splitlines()[-1])
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("story")
+    person = ParticipantConfig(
+        name="S15",
+        layout="card2024",
+        sessions=2,
+        train_trials=24,
+        eval_trials=8,
+        hidden_trials=4,
+        max_words=4,
+        fifty_share=1.0,
+        train_only_sessions=(),
+        neural=NeuralConfig(snr=2.0),
+    )
+    simulate(SyntheticConfig(participants=(person,)), folder / "raw")
+    return folder
+
+
+@pytest.fixture
+def sylvian(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
+    monkeypatch.setenv("SYLVIAN_DATA", str(home / "data"))
+    monkeypatch.setenv("SYLVIAN_RUNS", str(home / "runs"))
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["sylvian", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+            sys.exit(0)
+        printed = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), printed.out, printed.err)
+
+    return call
+
+
+def test_recordings_become_sentences_and_rates(home: Path, sylvian: Call) -> None:
+    prepared = sylvian("prepare", "synthetic", "--raw", home / "raw", "--json").json
+    assert prepared["trials"] == {"train": 48, "val": 16, "test": 8, "holdout": 0}
+    checked = sylvian("check", "synthetic", "--json")
+    assert (checked.status, checked.json["problems"]) == (0, [])
+
+    trained = sylvian("train", "tfs", "corpus=synthetic", "splits=bit", *SMALL, "--json").json
+    run = Path(trained["run"])
+    assert run.parent == home / "runs"
+    assert 0 < trained["val_per"] <= 2
+    assert (trained["n_train"], trained["n_val"]) == (48, 8)
+    again = sylvian("train", "tfs", "corpus=synthetic", "splits=bit", *SMALL, "--json").json
+    assert again == trained
+
+    text, lm = home / "text.txt", home / "lm.arpa.gz"
+    text.write_text("I am good.\nWhere is my family?\nPlease bring my glasses.\nI am not going.\n")
+    built = sylvian("lm", "build", "--text", text, "--order", 2, "--out", lm, "--json").json
+    assert built["n_sentences"] == 4
+
+    decoded = sylvian("decode", run, "--split", "val", "--lm", lm, "--json").json
+    assert (decoded["n_trials"], decoded["lm"]) == (8, str(lm))
+    tuned = sylvian("tune", run.name, "--json").json
+    assert tuned["wer_after"] <= tuned["wer_before"]
+    follows = sylvian("decode", run, "--split", "test", "--json").json
+    assert follows["lm"] == str(lm)
+
+    score = sylvian("score", run, "--split", "test", "--json").json
+    assert {"split", "per", "wer", "per_low", "per_high", "wer_low", "wer_high"} <= score.keys()
+    assert score["n_trials"] == 8
+    assert score["per_low"] <= score["per"] <= score["per_high"]
+    assert not any("optimistic" in note for note in score["notes"])
+    optimistic = sylvian("score", run, "--split", "val", "--json").json
+    assert any("optimistic" in note for note in optimistic["notes"])
+
+    page = home / "report.html"
+    assert sylvian("report", run, "--out", page, "--json").json == {
+        "report": str(page),
+        "n_runs": 1,
+    }
+    assert run.name in page.read_text()
+    kinds = {path.suffix for path in run.rglob("*") if path.is_file()}
+    assert kinds <= {".json", ".jsonl", ".csv", ".safetensors", ".txt", ".gz"}  # and no pickle
+
+
+def test_withheld_labels_are_decoded_but_not_scored(home: Path, sylvian: Call) -> None:
+    run = next((home / "runs").glob("tfs-*"))
+    assert sylvian("decode", run, "--split", "holdout", "--lm", "none").status == 0
+    refused = sylvian("score", run, "--split", "holdout")
+    assert refused.status == 1
+    assert "no labels" in refused.err
+
+
+def test_the_front_end_is_the_same_without_a_language_model(home: Path, sylvian: Call) -> None:
+    run = next((home / "runs").glob("tfs-*"))
+    with_lm = sylvian("score", run, "--split", "val", "--json").json
+    sylvian("decode", run, "--split", "val", "--lm", "none")
+    without = sylvian("score", run, "--split", "val", "--json").json
+    assert without["decoder"] == "greedy"
+    assert (with_lm["per"], with_lm["n_trials"]) == (without["per"], without["n_trials"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["train", "tfs"], 1, "which corpus"),
+        (["train", "tfs", "corpus=nowhere"], 1, "nowhere"),
+        (["train", "tfs", "corpus=synthetic", "train.epoch=3"], 1, "unknown key 'train.epoch'"),
+        (["train", "bit", "corpus=synthetic"], 1, "no recipe 'bit'"),
+        (["train", "tfs", "corpus=synthetic", "participant=T99"], 1, "no 'T99' in synthetic"),
+        (["prepare", "cards", "--raw", "."], 1, "unknown corpus 'cards'"),
+        (["decode", "missing-run", "--split", "val"], 1, "missing-run"),
+        (["show", "nothing"], 1, "nothing is called"),
+        (["decode"], 2, "Missing argument"),
+        (["score", "run"], 2, "Missing option"),
+        (["lm", "build", "--text", "a", "--order", "9", "--out", "b"], 2, "--order"),
+        (["lm", "build", "--text", "absent.txt", "--out", "b"], 1, "absent.txt"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_a_status(
+    sylvian: Call, arguments: list[str], status: int, told: str
+) -> None:
+    outcome = sylvian(*arguments)
+    assert outcome.status == status
+    assert told in outcome.err
+    if status == 1:
+        assert len(outcome.err.strip().splitlines()) == 1
+        assert outcome.err.startswith("sylvian: ")
+
+
+def test_a_decode_can_be_steered_and_misuse_is_named(home: Path, sylvian: Call) -> None:
+    run = next((home / "runs").glob("tfs-*"))
+    lm = home / "lm.arpa.gz"
+    steered = ["decode", run, "--split", "val", "--lm", lm]
+    assert sylvian(*steered, "--set", "acoustic_scale=0.7").status == 0
+    made = json.loads((run / "val" / "decode.json").read_text())
+    assert made["decode"]["acoustic_scale"] == 0.7
+    assert "unknown key" in sylvian(*steered, "--set", "acoustic=1").err
+    lexicon = home / "other.txt"
+    lexicon.write_text("zebra Z IY B R AH\n")
+    nothing = sylvian(*steered, "--lexicon", lexicon)
+    assert nothing.status == 1
+    assert "none of the language model" in nothing.err
+    torn = home / "torn.arpa"
+    torn.write_text("\\data\\\nngram 1=5\n\n\\1-grams:\n-1 <s> 0\n")
+    broken = sylvian("decode", run, "--split", "val", "--lm", torn)
+    assert broken.status == 1
+    assert "torn.arpa" in broken.err
+    assert "val" in sylvian("decode", run, "--split", "dev").err
+    assert sylvian("tune", run, "--split", "test").status == 1
+
+
+def test_show_explains_corpora_recipes_and_runs(home: Path, sylvian: Call) -> None:
+    corpora = sylvian("show", "corpora").out
+    assert "10.5061/dryad.dncjsxm85" in corpora
+    assert "--raw" in corpora
+    keys = sylvian("show", "tfs", "corpus=willett2023").out
+    assert "train.batch_size" in keys
+    assert "encoder.mask_ratio" in keys
+    run = next((home / "runs").glob("tfs-*"))
+    assert "trained: val PER" in sylvian("show", run.name).out
