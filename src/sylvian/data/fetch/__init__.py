@@ -1,8 +1,8 @@
 """`sylvian fetch`: published files from Dryad, DANDI and Zenodo, resumable and checksummed."""
 
 from sylvian.data.fetch.archives import ARCHIVES, HOMES, Archive, Home, home_of
-from sylvian.data.fetch.client import FetchConfig
 from sylvian.data.fetch.fetch import FetchReport, fetch
+from sylvian.data.fetch.patience import FetchConfig
 
 __all__ = [
     "ARCHIVES",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from types import TracebackType
@@ -20,10 +19,15 @@ from typing import TypeVar
 import httpx2
 import numpy as np
 import pydantic
-from pydantic import Field
 
-from sylvian.config import Config
 from sylvian.data.fetch.archives import Archive
+from sylvian.data.fetch.patience import (
+    FetchConfig,
+    Interrupted,
+    Refused,
+    Stopped,
+    retry_after,
+)
 from sylvian.errors import ConfigError, DataError
 
 _MAX_REDIRECTS = 5
@@ -31,41 +35,6 @@ _MAX_LISTING_BYTES = 64 * 2**20
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REFUSALS = frozenset({401, 403})
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-
-
-class FetchConfig(Config):
-    """How hard to try."""
-
-    jobs: int = Field(default=4, ge=1, le=16, description="Files downloaded at the same time.")
-    attempts: int = Field(
-        default=6, ge=1, description="Fruitless attempts in a row before giving up."
-    )
-    fruitful_bytes: int = Field(
-        default=2**20, ge=1, description="An attempt that brought this much counts as no failure."
-    )
-    backoff_s: float = Field(default=1.0, ge=0, description="Wait after the first failure.")
-    max_backoff_s: float = Field(default=60.0, ge=0, description="Longest wait of our own choice.")
-    max_retry_after_s: float = Field(
-        default=600.0, ge=0, description="Longest wait an archive may ask for."
-    )
-    connect_s: float = Field(default=20.0, gt=0, description="Patience with a connection.")
-    read_s: float = Field(default=60.0, gt=0, description="Patience between two bytes.")
-
-
-class Interrupted(Exception):
-    """An attempt failed in a way that may pass; `retry_after_s` is what the archive asked for."""
-
-    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after_s = retry_after_s
-
-
-class Refused(Exception):
-    """The archive wants to know who asks."""
-
-
-class Stopped(Exception):
-    """Somebody asked all of us to stop."""
 
 
 Answer = TypeVar("Answer", bound=pydantic.BaseModel)
@@ -81,7 +50,7 @@ class Client:
         archive: Whom to ask.
         config: How hard to try.
         rng: Scatters the waits, so that many who failed together do not come back together.
-        stop: Set it, and every wait and download ends soon.
+        stop: Set it, and every wait and download ends soon; `halt` sets it.
 
     Raises:
         ConfigError: the environment variable holds something that cannot be a token.
@@ -102,6 +71,7 @@ class Client:
         self._rng = rng
         self._lock = threading.Lock()
         self._free_at = 0.0
+        self._open: set[httpx2.Response] = set()
         self._http = httpx2.Client(
             verify=_trust(),
             headers={
@@ -203,10 +173,21 @@ class Client:
             )
         except httpx2.TransportError as failure:
             raise Interrupted(_broken(failure)) from None
+        with self._lock:
+            self._open.add(response)
         try:
             yield response
         finally:
+            with self._lock:
+                self._open.discard(response)
             response.close()
+
+    def halt(self) -> None:
+        """Stop everybody, also those who wait for bytes that do not come."""
+        self.stop.set()
+        with self._lock:
+            for response in self._open:
+                _wake(response)
 
     def _judge(self, address: httpx2.URL, response: httpx2.Response) -> None:
         """Raise what the status calls for; return where there are bytes to be had."""
@@ -217,7 +198,7 @@ class Client:
         if status in _REFUSALS and self.archive.owns(address):
             raise Refused(said)
         if status in _REFUSALS or status in _TRANSIENT:  # a store's refusal: the link ran out
-            waits = _retry_after(response.headers.get("retry-after"))
+            waits = retry_after(response.headers.get("retry-after"))
             self._hold(waits)
             raise Interrupted(said, retry_after_s=waits)
         hint = "" if self.has_token else f", or shows it only with a token in {self._variable}"
@@ -297,6 +278,17 @@ def chunks(response: httpx2.Response) -> Iterator[bytes]:
         raise Interrupted(_broken(failure)) from None
 
 
+def _wake(response: httpx2.Response) -> None:
+    """End a connection under its reader's hands, who then sees it broken."""
+    stream = response.extensions.get("network_stream")
+    link = stream.get_extra_info("socket") if stream is not None else None
+    if link is None:
+        return
+    # By another handle on it: TLS would first want to say goodbye, and wait for the answer.
+    with suppress(OSError), socket.fromfd(link.fileno(), link.family, link.type) as same:
+        same.shutdown(socket.SHUT_RDWR)
+
+
 @cache
 def _trust() -> ssl.SSLContext:
     """Load the machine's trusted certificates once: it takes longer than asking."""
@@ -312,20 +304,6 @@ def _token(archive: Archive) -> str | None:
             f"{archive.variable}: is not a token, it has blanks or odd characters; copy it again"
         )
     return token
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Read a `Retry-After` header: seconds, or the date to come back at (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    zoned = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max((zoned - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _broken(failure: Exception) -> str:

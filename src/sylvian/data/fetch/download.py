@@ -14,8 +14,9 @@ import pydantic
 
 from sylvian.config import Config
 from sylvian.data.fetch.archives import RemoteFile
-from sylvian.data.fetch.client import Client, Interrupted, Patience, Refused, Stopped, chunks
+from sylvian.data.fetch.client import Client, Patience, chunks
 from sylvian.data.fetch.names import NOTES
+from sylvian.data.fetch.patience import Interrupted, Refused, Stopped
 from sylvian.data.files import PARTIAL, replacing
 from sylvian.errors import DataError
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from sylvian.data.fetch.archives import ARCHIVES, Archive, Home, Listing, RemoteFile
-from sylvian.data.fetch.client import Client, FetchConfig, Refused, Stopped
+from sylvian.data.fetch.client import Client
 from sylvian.data.fetch.dandi import list_dandi
 from sylvian.data.fetch.download import download
 from sylvian.data.fetch.dryad import list_dryad
 from sylvian.data.fetch.names import place
+from sylvian.data.fetch.patience import FetchConfig, Refused, Stopped
 from sylvian.data.fetch.record import Record, alone
 from sylvian.data.fetch.unpack import can_unpack, unpack, wants_unpacking
 from sylvian.data.fetch.zenodo import list_zenodo
@@ -217,7 +218,7 @@ class _Task:
             try:
                 download(file, path, client=client, tell=lambda n: meter.tell(file.path, n))
             except Refused as failure:
-                client.stop.set()  # it would refuse the others too
+                client.halt()  # it would refuse the others too
                 raise self.refusal(str(path), file.path, client, failure) from None
             record.add(file)
 
@@ -226,7 +227,7 @@ class _Task:
             try:
                 _await(futures, client.stop)
             finally:  # also on Ctrl-C: every part on disk stays for the next run
-                client.stop.set()
+                client.halt()
                 pool.shutdown(wait=True, cancel_futures=True)
         client.stop.clear()
         _raise_first(futures, len(files))
