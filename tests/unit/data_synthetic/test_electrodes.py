@@ -52,11 +52,12 @@ def test_overnight_a_share_of_electrodes_turns_and_keeps_its_depth():
     rng = np.random.default_rng(3)
     before = first_day(config, rng)
     after = before.next_day(config.neural, rng)
-    changed = (before.crossings != after.crossings).any(0)
+    changed = np.abs(before.crossings - after.crossings).max(0) > 1e-3
     assert changed.mean() == pytest.approx(0.25, abs=0.1)
-    np.testing.assert_array_equal(changed, (before.power != after.power).any(0))
+    np.testing.assert_array_equal(changed, np.abs(before.power - after.power).max(0) > 1e-3)
     latents = babble(config, np.random.default_rng(8))
     old, new = (speech_drive(latents, t, config.neural).crossings for t in (before, after))
+    np.testing.assert_allclose(new.std(0), old.std(0), rtol=0.15, atol=1e-4)
     tuned = before.depth > 0
     alike = np.array([np.corrcoef(old[:, e], new[:, e])[0, 1] for e in np.flatnonzero(tuned)])
     assert np.abs(alike[changed[tuned]]).mean() < 0.6  # an unrelated direction but for effort
@@ -67,7 +68,8 @@ def test_without_turnover_every_day_is_the_same():
     config = participant(session_turnover=0.0)
     rng = np.random.default_rng(3)
     before = first_day(config, rng)
-    np.testing.assert_array_equal(before.crossings, before.next_day(config.neural, rng).crossings)
+    after = before.next_day(config.neural, rng)
+    np.testing.assert_allclose(before.crossings, after.crossings, atol=1e-4)
 
 
 def test_some_electrodes_can_be_taken_out():

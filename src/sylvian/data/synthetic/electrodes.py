@@ -85,13 +85,9 @@ class Tuning:
         turning = (rng.random(N_ELECTRODES) < config.session_turnover) * config.session_turn
         return replace(
             self,
-            crossings=_turn(self.crossings, fresh[0], turning),
-            power=_turn(self.power, fresh[1], turning),
+            crossings=_unit_drive(_turn(self.crossings, fresh[0], turning), moments),
+            power=_unit_drive(_turn(self.power, fresh[1], turning), moments),
         )
-
-    def offset(self, log_change: Array) -> Tuning:
-        """Return the same electrodes with other baseline rates (a day's or a block's drift)."""
-        return replace(self, log_rate=self.log_rate + log_change)
 
 
 def first_day(config: ParticipantConfig, rng: np.random.Generator) -> Tuning:
@@ -174,7 +170,7 @@ def _unit_drive(weights: np.ndarray, moments: _Moments) -> Array:
 
 
 def _turn(old: Array, new: Array, turning: np.ndarray) -> Array:
-    """Rotate each column towards a new one by a share of a right angle; drive keeps its size."""
+    """Rotate each column towards a new one by a share of a right angle."""
     angle = turning * np.pi / 2
     return _single(np.cos(angle) * old + np.sin(angle) * new)
 

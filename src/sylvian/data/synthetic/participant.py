@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from sylvian.data.synthetic.config import ParticipantConfig, SyntheticConfig
 from sylvian.data.synthetic.electrodes import N_ELECTRODES, Tuning, first_day
-from sylvian.data.synthetic.recording import Drive, Recording, noise_drive, record, speech_drive
+from sylvian.data.synthetic.recording import Recording, noise_drive, record, speech_drive
 from sylvian.data.synthetic.schedule import PlannedBlock, PlannedDay, PlannedTrial, plan
 from sylvian.data.synthetic.speech import Utterance, speak
 from sylvian.text import Lexicon, is_cue
@@ -26,14 +26,12 @@ class SimulatedTrial:
         labels: Phones of the prompt with `SIL` closing each word; those of a cue's words for a
             cue, as in the T15 release, although nothing is said.
         utterance: What was articulated, and when.
-        noise: Shared noise.
         recording: What the electrodes gave.
     """
 
     planned: PlannedTrial
     labels: tuple[str, ...]
     utterance: Utterance
-    noise: Drive
     recording: Recording
 
 
@@ -103,7 +101,7 @@ def _trial(
     utterance = speak(() if is_cue(planned.sentence) else labels, config.speech, rng)
     noise = noise_drive(utterance.n_bins, tuning, config.neural, rng)
     drive = speech_drive(utterance.latents(), tuning, config.neural) + noise
-    return SimulatedTrial(planned, labels, utterance, noise, record(drive, tuning, offset, rng))
+    return SimulatedTrial(planned, labels, utterance, record(drive, tuning, offset, rng))
 
 
 def _normal(rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float32]]:
