@@ -110,29 +110,6 @@ def fetch(
 
 
 @app.command()
-def fetch(
-    corpus: Annotated[str, typer.Argument(help="A corpus; see `sylvian show corpora`.")],
-    raw: Annotated[Path, typer.Option("--raw", help="Folder for the published files.")],
-    only: Annotated[
-        str | None,
-        typer.Option("--only", help="Pattern of the files wanted; default: those we read."),
-    ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, max=16, help="Files at a time.")] = 4,
-    json: Json = False,
-) -> None:
-    """Download the published files of a corpus, resumable and checked, and unpack them.
-
-    Where an archive wants a login, the message says how to get a token and which environment
-    variable to put it into.
-    """
-    from sylvian import pipeline
-
-    with _progress() as progress:
-        report = pipeline.fetch_corpus(corpus, raw=raw, only=only, jobs=jobs, progress=progress)
-    _finish(report, json, report.text())
-
-
-@app.command()
 def prepare(
     corpus: Annotated[str, typer.Argument(help="A corpus; see `sylvian show corpora`.")],
     raw: Annotated[Path, typer.Option("--raw", help="Folder with the published files.")],

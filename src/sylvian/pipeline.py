@@ -3,7 +3,6 @@
 | verb      | reads                  | leaves                                              |
 |-----------|------------------------|-----------------------------------------------------|
 | `fetch`   | an archive             | published files                                     |
-| `fetch`   | an archive             | published files                                     |
 | `prepare` | published files        | `data/<corpus>/`                                    |
 | `train`   | `data/<corpus>/`       | `runs/<recipe>-<digest>/checkpoint`                 |
 | `decode`  | checkpoint, recordings | `<split>/{logits.safetensors, greedy, nbest}.jsonl` |
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     from sylvian.data.check import CheckReport
     from sylvian.data.fetch import FetchReport
-    from sylvian.data.fetch import FetchReport
     from sylvian.data.prepare import PrepareReport
     from sylvian.data.store import PreparedCorpus
     from sylvian.evaluate import ScoreReport
@@ -42,32 +40,6 @@ if TYPE_CHECKING:
 
 
 # ---------------------------------------------------------------- recordings
-
-
-def fetch_corpus(
-    name: str, *, raw: Path, only: str | None = None, jobs: int = 4, progress: Progress = silent
-) -> FetchReport:
-    """Download the published files of a corpus, check them and unpack the archives.
-
-    Args:
-        name: The corpus.
-        raw: Folder for the files; what is there already is checked and kept.
-        only: Pattern of the files wanted; None for those our reader needs.
-        jobs: Files downloaded at the same time.
-        progress: Told how far it is, in megabytes.
-
-    Raises:
-        ConfigError: no archive is known for this corpus.
-        DataError: the archive wants a login or does not answer, a file is not the published one,
-            or the disk has no room.
-    """
-    from sylvian.data.fetch import FetchConfig, fetch, home_of
-
-    def megabytes(stage: str, done: int, total: int, note: str = "") -> None:
-        progress(f"{stage} (MB)", done // 10**6, total // 10**6, note)
-
-    careful = config.load(FetchConfig, {"jobs": jobs})
-    return fetch(home_of(name), raw, only=only, config=careful, progress=megabytes)
 
 
 def fetch_corpus(
