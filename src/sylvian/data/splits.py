@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,10 +11,33 @@ import numpy as np
 from sylvian.errors import DataError
 from sylvian.types import TrialInfo, TrialKey
 
-Rule = Literal["benchmark", "bit"]
+Rule = Literal["benchmark", "bit", "blocks"]
 Splits = dict[str, tuple[TrialInfo, ...]]
 TRAIN = "train"
 _BIT_SEED = 42
+_HELD_BLOCKS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How a release calls its parts: to train on, held out, and hidden (the last to be opened)."""
+
+    train: str
+    held_out: str
+    hidden: str
+
+    @property
+    def names(self) -> set[str]:
+        return {self.train, self.held_out, self.hidden}
+
+
+# The first style that has all of a participant's names is meant.
+_STYLES = (
+    _Style(TRAIN, "test", "holdout"),  # willett2023; also what publishes no split, all `train`
+    _Style(TRAIN, "val", "test"),  # card2024
+    _Style(TRAIN, "val_50words", "holdout"),  # kunz2025
+    _Style("held_in_calib", "minival", "held_out_calib"),  # falcon
+)
 
 
 def split_trials(
@@ -22,9 +46,14 @@ def split_trials(
     """Divide the trials of a corpus by a named rule, each participant by itself.
 
     `benchmark`: train as published; val is the published labelled held-out split (`val` of
-    card2024, `test` of willett2023); test is the published unlabelled one (`test`, `holdout`).
+    card2024, `test` of willett2023, `minival` of falcon, `val_50words` of kunz2025); test is the
+    published unlabelled one (`test`, `holdout`), or falcon's later days (`held_out_calib`).
     `bit`: val and test are the two random halves of the published labelled held-out split, and
     holdout is the published unlabelled one.
+    `blocks`, for releases that publish no split or to pretrain on any: val is the last tenth of the
+    blocks of every session, at least one, train the blocks before; where a session is a single
+    block, the last tenth of its trials. A session of one trial is trained on. Only what was
+    published to train on is so divided; test is everything published as held out.
 
     Args:
         infos: Trials of one corpus.
@@ -39,23 +68,21 @@ def split_trials(
             train and in a held-out split. The same sentence may be; scoring reports it apart.
 
     Source: BIT, `data/*/prepare_data.py` (the halves), dossier §1.2, §1.3, §1.5.
+
+    Why here: `blocks` holds out within every session, not whole days, because a pretrained model
+    may have a read-in of its own for every session, and time neighbours within a block are too
+    much alike to be held out from one another.
     """
-    assigned: dict[str, list[TrialInfo]] = {
-        name: [] for name in (TRAIN, "val", "test", *(("holdout",) if rule == "bit" else ()))
-    }
+    names = (TRAIN, "val", "test", *(("holdout",) if rule == "bit" else ()))
+    assigned: dict[str, list[TrialInfo]] = {name: [] for name in names}
     for trials in _by_participant(infos):
-        labelled, unlabelled = _published_names(trials)
-        held_out = [info for info in trials if info.split == labelled]
-        hidden = [info for info in trials if info.split == unlabelled]
-        assigned[TRAIN] += [info for info in trials if info.split == TRAIN]
-        if rule == "benchmark":
-            assigned["val"] += held_out
-            assigned["test"] += hidden
-        else:
-            val, test = _halves(held_out)
-            assigned["val"] += val
-            assigned["test"] += test
-            assigned["holdout"] += hidden
+        style = _style(trials)
+        train, held_out, hidden = (
+            [info for info in trials if info.split == name]
+            for name in (style.train, style.held_out, style.hidden)
+        )
+        for name, part in _DIVIDE[rule](train, held_out, hidden).items():
+            assigned[name] += part
     splits = {name: tuple(trials) for name, trials in assigned.items()}
     refuse_leakage(splits, contents or {})
     return splits
@@ -93,18 +120,56 @@ def _by_participant(infos: Iterable[TrialInfo]) -> Sequence[Sequence[TrialInfo]]
     return list(groups.values())
 
 
-def _published_names(trials: Sequence[TrialInfo]) -> tuple[str, str]:
-    """Tell the labelled from the unlabelled held-out split by the names a release uses."""
+def _style(trials: Sequence[TrialInfo]) -> _Style:
+    """Tell train, held-out and hidden trials apart by the names a release uses."""
     names = {info.split for info in trials}
-    labelled, unlabelled = ("val", "test") if "val" in names else ("test", "holdout")
-    unknown = names - {TRAIN, labelled, unlabelled}
-    if unknown:
-        strange = next(info for info in trials if info.split in unknown)
-        raise DataError(
-            f"{strange.key}: split {strange.split!r} beside {', '.join(sorted(names - unknown))}: "
-            "no rule says what it is for; releases have train/val/test or train/test/holdout"
-        )
-    return labelled, unlabelled
+    for style in _STYLES:
+        if names <= style.names:
+            return style
+    closest = max(_STYLES, key=lambda style: len(names & style.names))
+    strange = next(info for info in trials if info.split not in closest.names)
+    raise DataError(
+        f"{strange.key}: split {strange.split!r} beside "
+        f"{', '.join(sorted(names & closest.names)) or 'no other'}: no rule says what it is for; "
+        "releases have train/val/test or train/test/holdout"
+    )
+
+
+_Part = list[TrialInfo]
+
+
+def _benchmark(train: _Part, held_out: _Part, hidden: _Part) -> dict[str, _Part]:
+    return {TRAIN: train, "val": held_out, "test": hidden}
+
+
+def _bit(train: _Part, held_out: _Part, hidden: _Part) -> dict[str, _Part]:
+    val, test = _halves(held_out)
+    return {TRAIN: train, "val": val, "test": test, "holdout": hidden}
+
+
+def _blocks(train: _Part, held_out: _Part, hidden: _Part) -> dict[str, _Part]:
+    sessions: dict[str, _Part] = {}
+    for info in train:
+        sessions.setdefault(info.key.session, []).append(info)
+    last = {info.key for session in sessions.values() for info in _last_blocks(session)}
+    return {
+        TRAIN: [info for info in train if info.key not in last],
+        "val": [info for info in train if info.key in last],
+        "test": sorted([*held_out, *hidden], key=lambda info: info.key),
+    }
+
+
+def _last_blocks(session: _Part) -> _Part:
+    blocks = sorted({info.key.block for info in session})
+    if len(blocks) > 1:
+        held = set(blocks[-max(1, round(_HELD_BLOCKS * len(blocks))) :])
+        return [info for info in session if info.key.block in held]
+    if len(session) > 1:
+        return session[-max(1, round(_HELD_BLOCKS * len(session))) :]
+    return []
+
+
+_DIVIDE = {"benchmark": _benchmark, "bit": _bit, "blocks": _blocks}
 
 
 def _halves(trials: Sequence[TrialInfo]) -> tuple[list[TrialInfo], list[TrialInfo]]:

@@ -43,6 +43,64 @@ def test_benchmark_is_as_published():
     }
 
 
+FALCON = {"held_in_calib": 6, "minival": 5, "held_out_calib": 4}
+KUNZ = {"train": 6, "val_50words": 5}
+
+
+def test_benchmark_keeps_the_parts_that_other_releases_publish():
+    falcon = split_trials(trials(FALCON, "falcon", "T5"), "benchmark")
+    assert {name: {i.split for i in infos} for name, infos in falcon.items()} == {
+        "train": {"held_in_calib"},
+        "val": {"minival"},
+        "test": {"held_out_calib"},
+    }
+    kunz = split_trials(trials(KUNZ, "kunz2025", "T12"), "bit")
+    assert sizes(kunz) == {"train": 6, "val": 2, "test": 3, "holdout": 0}
+    assert {i.split for i in (*kunz["val"], *kunz["test"])} == {"val_50words"}
+
+
+def test_a_release_without_splits_is_all_train_for_the_benchmark_rule():
+    splits = split_trials(trials({"train": 6}, "willett2021", "T5"), "benchmark")
+    assert sizes(splits) == {"train": 6, "val": 0, "test": 0}
+
+
+def in_blocks(session, lengths):
+    return [
+        TrialInfo(TrialKey("willett2021", "T5", session, block, n), "train", 50)
+        for block, length in enumerate(lengths, start=3)
+        for n in range(length)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "held"),
+    [([4, 4, 4], [5]), ([2] * 25, [26, 27]), ([7, 1], [4])],
+)
+def test_blocks_holds_out_the_last_tenth_of_every_sessions_blocks(lengths, held):
+    days = [in_blocks(day, lengths) for day in ("2019-05-08", "2019-11-25")]
+    splits = split_trials([*days[1], *days[0]], "blocks")
+    for day in days:
+        session = day[0].key.session
+        assert {i.key.block for i in splits["val"] if i.key.session == session} == set(held)
+    assert sorted([*splits["train"], *splits["val"]], key=lambda i: i.key) == [*days[0], *days[1]]
+
+
+@pytest.mark.parametrize(("n", "held"), [(1, []), (2, [1]), (10, [9]), (30, [27, 28, 29])])
+def test_a_session_of_one_block_holds_out_its_last_trials(n, held):
+    splits = split_trials(in_blocks("2019-05-08", [n]), "blocks")
+    assert [i.key.trial for i in splits["val"]] == held
+    assert len(splits["train"]) == n - len(held)
+
+
+def test_blocks_never_touches_what_was_published_as_held_out():
+    infos = [*in_blocks("2023-08-13", [2, 2]), *trials({"val": 3, "test": 2}, session="2023-08-13")]
+    infos = [replace(i, key=replace(i.key, corpus="card2024", participant="T15")) for i in infos]
+    splits = split_trials(infos, "blocks")
+    assert sizes(splits) == {"train": 2, "val": 2, "test": 5}
+    assert {i.split for i in splits["test"]} == {"val", "test"}
+    assert {i.split for i in splits["val"]} == {"train"}
+
+
 @pytest.mark.parametrize(("counts", "labelled"), [(T15, "val"), (T12, "test")])
 def test_bit_halves_the_labelled_held_out_trials(counts, labelled):
     infos = trials(counts)
@@ -72,7 +130,7 @@ def test_participants_are_split_each_by_itself():
 
 @given(
     counts=st.fixed_dictionaries({s: st.integers(0, 30) for s in ("train", "val", "test")}),
-    rule=st.sampled_from(["benchmark", "bit"]),
+    rule=st.sampled_from(["benchmark", "bit", "blocks"]),
     seed=st.integers(0, 99),
 )
 def test_every_trial_is_in_exactly_one_split_whatever_the_order(counts, rule, seed):
