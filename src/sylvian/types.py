@@ -25,6 +25,7 @@ class Strategy(StrEnum):
     IMAGINED = "imagined"
     HANDWRITING = "handwriting"
     REACHING = "reaching"
+    PERCEIVED = "perceived"  # listened or read, nothing was attempted
 
 
 @dataclass(frozen=True, order=True, slots=True)
