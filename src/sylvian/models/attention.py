@@ -1,4 +1,4 @@
-"""Self-attention over packed trials: rows of all trials in one matrix, no padding between."""
+"""Multi-head self-attention with rotary positions, for whole trials and frame by frame."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional
+
+from sylvian.models.dropout import drop
+from sylvian.models.packed import attend_packed, weigh
+from sylvian.models.rotary import rotate
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,53 +26,54 @@ class Context:
     backward: int | None = None
     forward: int | None = None
 
-    def allowed(self, query: Tensor, key: Tensor) -> Tensor | None:
-        """Which of the `key` positions each `query` position sees; None where it sees all."""
+    def hidden(
+        self, n_keys: int, *, n_queries: int | None = None, device: torch.device | None = None
+    ) -> Bool[Tensor, "queries keys"] | None:
+        """Mark the keys a query must not see; None where every query sees every key.
+
+        Args:
+            n_keys: Number of frames.
+            n_queries: The last so many of them ask; all by default.
+            device: Where the mask is needed.
+        """
         if self.backward is None and self.forward is None:
             return None
-        ahead = key[None, :] - query[:, None]
-        seen = torch.ones_like(ahead, dtype=torch.bool)
+        position = torch.arange(n_keys, device=device)
+        asking = position if n_queries is None else position[n_keys - n_queries :]
+        ahead = position[None, :] - asking[:, None]
+        hidden = torch.zeros_like(ahead, dtype=torch.bool)
         if self.forward is not None:
-            seen &= ahead <= self.forward
+            hidden |= ahead > self.forward
         if self.backward is not None:
-            seen &= -ahead <= self.backward
-        return seen
+            hidden |= -ahead > self.backward
+        return hidden
 
 
-class Rotary(nn.Module):
-    """Rotary position embedding, the two halves of a head forming the pairs.
+@dataclass(frozen=True, slots=True)
+class KeyValueCache:
+    """Keys and values of past frames, no more than the context reaches."""
 
-    Positions are in bins (a frame's first bin), so angles do not depend on the patch size.
+    key: Float[Tensor, "heads frames head_width"]
+    value: Float[Tensor, "heads frames head_width"]
 
-    Source: dossier §3.1 (θ = 10000, half-split).
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where packed trials lie and what attention needs to know about their positions.
+
+    Attributes:
+        lengths: Frames of each trial.
+        table: Rotary factors, see `Rotary.table`.
+        hidden: Positions out of reach, see `Context.hidden`.
     """
 
-    def __init__(self, head_width: int, *, base: float) -> None:
-        super().__init__()
-        exponents = torch.arange(0, head_width, 2, dtype=torch.float64) / head_width
-        self.register_buffer("rates", (base**-exponents).float(), persistent=False)
-
-    rates: Tensor
-
-    def angles(self, position_bins: Float[Tensor, " rows"]) -> tuple[Tensor, Tensor]:
-        """Give cosines and sines for every row, `rows 1 half`."""
-        angle = torch.outer(position_bins, self.rates).unsqueeze(1)
-        return angle.cos(), angle.sin()
-
-
-def rotate(
-    heads: Float[Tensor, "rows heads head_width"], angles: tuple[Tensor, Tensor]
-) -> Float[Tensor, "rows heads head_width"]:
-    """Rotate the halves of every head by its row's angles."""
-    cos, sin = angles
-    first, second = heads.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(
-        heads.dtype
-    )
+    lengths: Sequence[int]
+    table: Float[Tensor, "2 2 1 longest head_width"]
+    hidden: Bool[Tensor, "longest longest"] | None
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with rotary positions.
+    """Multi-head self-attention.
 
     Args:
         width: Size of a latent.
@@ -78,59 +82,52 @@ class Attention(nn.Module):
         dropout: Rate on the attention weights and again on the heads' outputs.
     """
 
-    def __init__(
-        self, width: int, *, heads: int, head_width: int, dropout: float, context: Context
-    ) -> None:
+    def __init__(self, width: int, *, heads: int, head_width: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout, self.context = heads, dropout, context
+        self.heads, self.head_width, self.dropout = heads, head_width, dropout
         self.qkv_proj = nn.Linear(width, 3 * heads * head_width)
         self.out_proj = nn.Linear(heads * head_width, width)
 
     def forward(
-        self,
-        rows: Float[Tensor, "rows width"],
-        lengths: Sequence[int],
-        angles: tuple[Tensor, Tensor],
+        self, rows: Float[Tensor, "rows width"], layout: Layout
     ) -> Float[Tensor, "rows width"]:
         """Let the frames of each trial look at one another."""
-        query, key, value = self.project(rows, angles)
-        pieces = [torch.split(part, list(lengths)) for part in (query, key, value)]
-        heads = [self._attend(q, k, v) for q, k, v in zip(*pieces, strict=True)]
-        return self.merge(torch.cat(heads))
-
-    def project(self, rows: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Give rotated queries and keys, and values, each `rows heads head_width`."""
-        query, key, value = self.qkv_proj(rows).unflatten(-1, (3, self.heads, -1)).unbind(1)
-        return rotate(query, angles), rotate(key, angles), value
-
-    def merge(self, heads: Float[Tensor, "rows heads head_width"]) -> Tensor:
-        """Join the heads and project them back to the width of a latent."""
-        joined = functional.dropout(heads.flatten(1), self.dropout, self.training)
-        merged: Tensor = self.out_proj(joined)
-        return merged
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        position = torch.arange(len(query), device=query.device)
-        return attend(
-            query,
-            key,
-            value,
-            seen=self.context.allowed(position, position),
+        joined = attend_packed(
+            self._project(rows),
+            layout.lengths,
+            table=layout.table,
+            hidden=layout.hidden,
             dropout=self.dropout if self.training else 0.0,
         )
+        merged: Tensor = self.out_proj(drop(joined, self.dropout, training=self.training))
+        return merged
 
+    def start(self) -> KeyValueCache:
+        """Give the cache of a trial that has not begun."""
+        nothing = self.out_proj.weight.new_zeros(self.heads, 0, self.head_width)
+        return KeyValueCache(nothing, nothing)
 
-def attend(
-    query: Float[Tensor, "queries heads head_width"],
-    key: Float[Tensor, "keys heads head_width"],
-    value: Float[Tensor, "keys heads head_width"],
-    *,
-    seen: Tensor | None,
-    dropout: float = 0.0,
-) -> Float[Tensor, "queries heads head_width"]:
-    """Scaled dot-product attention of one trial."""
-    query, key, value = (part.transpose(0, 1).unsqueeze(0) for part in (query, key, value))
-    heads = functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=seen, dropout_p=dropout
-    )
-    return heads.squeeze(0).transpose(0, 1)
+    def step(
+        self,
+        rows: Float[Tensor, "rows width"],
+        cache: KeyValueCache,
+        *,
+        table: Float[Tensor, "2 2 1 rows head_width"],
+        context: Context,
+    ) -> tuple[Float[Tensor, "rows width"], KeyValueCache]:
+        """Let new frames of one trial look at themselves and the past."""
+        fresh = self._project(rows).permute(1, 2, 0, 3)
+        query, key = rotate(fresh[:2], table)
+        key, value = torch.cat([cache.key, key], dim=1), torch.cat([cache.value, fresh[2]], dim=1)
+        hidden = context.hidden(key.shape[1], n_queries=len(rows), device=rows.device)
+        joined = torch.bmm(weigh(query, key, hidden), value).transpose(0, 1).flatten(1)
+        reach = key.shape[1] if context.backward is None else context.backward
+        first = max(0, key.shape[1] - reach)
+        merged: Tensor = self.out_proj(joined)
+        return merged, KeyValueCache(key[:, first:], value[:, first:])
+
+    def _project(
+        self, rows: Float[Tensor, "rows width"]
+    ) -> Float[Tensor, "rows 3 heads head_width"]:
+        projected: Tensor = self.qkv_proj(rows)
+        return projected.view(-1, 3, self.heads, self.head_width)

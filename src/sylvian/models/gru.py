@@ -15,8 +15,10 @@ from torch.nn import functional
 from sylvian.config import Config
 from sylvian.errors import ConfigError
 from sylvian.models.base import Encoder, Length
-from sylvian.models.frontend import DayAffine, Smoother, SmootherState, SmoothingConfig
+from sylvian.models.dropout import drop
+from sylvian.models.frontend import DayAffine
 from sylvian.models.sessions import SessionSpec
+from sylvian.models.smoothing import Smoother, SmootherState, SmoothingConfig
 
 
 class GruConfig(Config):
@@ -202,7 +204,7 @@ class Gru(Encoder):
 
     def _by_day(self, trial: Tensor, session: int) -> Tensor:
         mapped = functional.softsign(self.day(trial, session))
-        return functional.dropout(mapped, self.config.input_dropout, self.training)
+        return drop(mapped, self.config.input_dropout, training=self.training)
 
     def _patches(self, trial: Float[Tensor, "bins channels"]) -> Float[Tensor, "frames inputs"]:
         if (missing := self.config.kernel_bins - len(trial)) > 0:

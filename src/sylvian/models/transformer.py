@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -14,19 +14,14 @@ from torch.nn import functional
 
 from sylvian.config import Config
 from sylvian.errors import ConfigError
-from sylvian.models.attention import Attention, Context, Rotary, attend
+from sylvian.models.attention import Attention, Context, KeyValueCache, Layout
 from sylvian.models.base import Encoder, Length
-from sylvian.models.frontend import (
-    DayAffine,
-    ReadIns,
-    Smoother,
-    SmootherState,
-    SmoothingConfig,
-    pad_rows,
-    patch_rows,
-)
+from sylvian.models.dropout import drop
+from sylvian.models.frontend import DayAffine, ReadIns, pad_rows, round_up, standard_patches
 from sylvian.models.masking import span_mask
+from sylvian.models.rotary import Rotary
 from sylvian.models.sessions import SessionSpec, participants_of
+from sylvian.models.smoothing import Smoother, SmootherState, SmoothingConfig
 
 
 class TransformerConfig(Config):
@@ -83,37 +78,39 @@ class Block(nn.Module):
             heads=config.heads,
             head_width=config.head_width,
             dropout=config.attention_dropout,
-            context=config.context,
         )
         self.mlp_norm = nn.LayerNorm(config.width)
         self.up_proj = nn.Linear(config.width, config.feedforward)
         self.down_proj = nn.Linear(config.feedforward, config.width)
-        self.dropout = config.feedforward_dropout
+        self.dropout, self.context = config.feedforward_dropout, config.context
 
     def forward(
-        self, rows: Tensor, lengths: Sequence[int], angles: tuple[Tensor, Tensor]
-    ) -> Tensor:
+        self, rows: Float[Tensor, "rows width"], layout: Layout
+    ) -> Float[Tensor, "rows width"]:
         """Transform packed trials."""
-        rows = rows + self.attention(self.attention_norm(rows), lengths, angles)
-        return rows + self.mlp(rows)
-
-    def mlp(self, rows: Tensor) -> Tensor:
-        """The position-wise branch."""
-        hidden = functional.gelu(self.up_proj(self.mlp_norm(rows)))
-        return functional.dropout(self.down_proj(hidden), self.dropout, self.training)
+        rows = rows + self.attention(self.attention_norm(rows), layout).to(rows.dtype)
+        return rows + self._mlp(rows).to(rows.dtype)
 
     def step(
-        self, rows: Tensor, cache: tuple[Tensor, Tensor], angles: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Transform the next frames of one trial given the past keys and values."""
-        query, *fresh = self.attention.project(self.attention_norm(rows), angles)
-        key, value = (torch.cat(pair) for pair in zip(cache, fresh, strict=True))
-        positions = torch.arange(len(key), device=key.device)
-        seen = self.attention.context.allowed(positions[-len(query) :], positions)
-        rows = rows + self.attention.merge(attend(query, key, value, seen=seen))
-        kept = self.attention.context.backward
-        start = 0 if kept is None else max(0, len(key) - kept)
-        return rows + self.mlp(rows), (key[start:], value[start:])
+        self, rows: Float[Tensor, "rows width"], cache: KeyValueCache, *, table: Tensor
+    ) -> tuple[Float[Tensor, "rows width"], KeyValueCache]:
+        """Transform the next frames of one trial given the past ones' keys and values."""
+        heard, cache = self.attention.step(
+            self.attention_norm(rows), cache, table=table, context=self.context
+        )
+        rows = rows + heard
+        return rows + self._mlp(rows), cache
+
+    @torch.no_grad()
+    def rescale(self, scale: float) -> None:
+        """Shrink the initial weights of both branches."""
+        self.attention.qkv_proj.weight.chunk(3)[2].mul_(scale * 2**0.5)
+        for layer in (self.attention.out_proj, self.up_proj, self.down_proj):
+            layer.weight.mul_(scale)
+
+    def _mlp(self, rows: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+        hidden = functional.gelu(self.up_proj(self.mlp_norm(rows)))
+        return drop(self.down_proj(hidden), self.dropout, training=self.training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +128,7 @@ class TransformerState:
     session: int
     smoother: SmootherState | None
     waiting: Float[Tensor, "bins channels"]
-    caches: tuple[tuple[Tensor, Tensor], ...]
+    caches: tuple[KeyValueCache, ...]
     n_frames: int
 
 
@@ -161,7 +158,9 @@ class Transformer(Encoder):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         if config.rescale:
-            self._rescale()
+            # Dossier §3.1, Fixup-like: residual branches start smaller the deeper the stack.
+            for block in self._blocks():
+                block.rescale(0.67 * config.depth**-0.25)
 
     def trunk_parameters(self) -> list[nn.Parameter]:
         """The parameters that do not depend on whose recording it is."""
@@ -179,16 +178,18 @@ class Transformer(Encoder):
     ) -> Float[Tensor, "batch frames width"]:
         """Encode whole trials; see `Encoder.forward`."""
         lengths, sessions = self.trial_lengths(features, n_bins, session)
-        trials = [
+        # One trial after the other: never more than one smoothed trial is in memory.
+        trials = (
             self._front(trial[:length], index)
             for trial, length, index in zip(features, lengths, sessions, strict=True)
-        ]
+        )
         frames = [self.n_frames(length) for length in lengths]
-        rows = self._embed(patch_rows(trials, self.frame_bins), frames, sessions)
-        positions = torch.cat([torch.arange(count, device=rows.device) for count in frames])
-        angles = self.rotary.angles(positions.float() * self.frame_bins)
+        rows = self._embed(trials, frames, sessions)
+        longest = max(frames)
+        hidden = self.config.context.hidden(longest, device=rows.device)
+        layout = Layout(frames, self._table(0, longest), hidden)
         for block in self._blocks():
-            rows = block(rows, frames, angles)
+            rows = block(rows, layout)
         return pad_rows(self.norm(rows), frames)
 
     def start(self, session: int) -> TransformerState:
@@ -199,12 +200,11 @@ class Transformer(Encoder):
                 "train one with encoder.causal=true (or context_forward=0)"
             )
         n_channels = self.sessions[session].n_channels
-        nothing = self.mask_token.new_zeros(0, self.config.heads, self.config.head_width)
         return TransformerState(
             session=session,
             smoother=None if self.smoother is None else self.smoother.start(n_channels),
             waiting=self.mask_token.new_zeros(0, n_channels),
-            caches=((nothing, nothing),) * self.config.depth,
+            caches=tuple(block.attention.start() for block in self._blocks()),
             n_frames=0,
         )
 
@@ -235,15 +235,18 @@ class Transformer(Encoder):
         if len(bins) == 0:
             return self.mask_token.new_zeros(0, self.width), state
         count = self.n_frames(len(bins))
-        rows = self._embed(patch_rows([bins], self.frame_bins), [count], [state.session])
-        position = torch.arange(state.n_frames, state.n_frames + count, device=rows.device)
-        angles = self.rotary.angles(position.float() * self.frame_bins)
-        caches: list[tuple[Tensor, Tensor]] = []
+        rows = self._embed([bins], [count], [state.session])[:count]
+        table = self._table(state.n_frames, count)
+        caches: list[KeyValueCache] = []
         for block, cache in zip(self._blocks(), state.caches, strict=True):
-            rows, cache = block.step(rows, cache, angles)
+            rows, cache = block.step(rows, cache, table=table)
             caches.append(cache)
         done = replace(state, caches=tuple(caches), n_frames=state.n_frames + count)
         return self.norm(rows), done
+
+    def _table(self, first: int, count: int) -> Float[Tensor, "2 2 1 frames head_width"]:
+        frame = torch.arange(first, first + count, device=self.device)
+        return self.rotary.table((frame * self.frame_bins).float())
 
     def _front(self, trial: Tensor, session: int) -> Tensor:
         smooth = trial if self.smoother is None else self.smoother(trial)
@@ -252,24 +255,23 @@ class Transformer(Encoder):
     def _by_day(self, trial: Tensor, session: int) -> Tensor:
         return trial if self.day is None else self.day(trial, session)
 
-    def _embed(self, patches: Tensor, frames: Sequence[int], sessions: Sequence[int]) -> Tensor:
-        rows = self.read_ins(patches, frames, sessions)
+    def _embed(
+        self, trials: Iterable[Tensor], frames: Sequence[int], sessions: Sequence[int]
+    ) -> Float[Tensor, "rows width"]:
+        """Read trials in; rows of zeros behind the last one round their number up."""
+        patches = [standard_patches(trial, self.frame_bins) for trial in trials]
+        spare = round_up(sum(frames)) - sum(frames)
+        patches[-1].append(patches[-1][0].new_zeros(spare, patches[-1][0].shape[1]))
+        rows = self.read_ins(patches, sessions)
+        rows = rows.float() if rows.dtype.itemsize < 4 else rows  # the residual stream
         config = self.config
         if self.training and config.mask_ratio > 0:
-            hidden = span_mask(frames, ratio=config.mask_ratio, max_span=config.mask_max_span)
+            hidden = span_mask(
+                [*frames, spare], ratio=config.mask_ratio, max_span=config.mask_max_span
+            )
             token = self.mask_token.to(rows.dtype)
             rows = torch.where(hidden.to(rows.device).unsqueeze(1), token, rows)
-        return functional.dropout(rows, config.input_dropout, self.training)
-
-    @torch.no_grad()
-    def _rescale(self) -> None:
-        """Shrink every block's residual branches with depth (dossier §3.1, Fixup-like)."""
-        scale = 0.67 * self.config.depth**-0.25
-        for block in self._blocks():
-            attention = block.attention
-            attention.qkv_proj.weight.chunk(3)[2].mul_(scale * 2**0.5)
-            for layer in (attention.out_proj, block.up_proj, block.down_proj):
-                layer.weight.mul_(scale)
+        return drop(rows, config.input_dropout, training=self.training)
 
     def _blocks(self) -> Iterator[Block]:
         return cast("Iterator[Block]", iter(self.blocks))

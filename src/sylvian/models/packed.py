@@ -1,0 +1,234 @@
+"""Attention within each trial of a packed matrix, on the CPU and on accelerators.
+
+On a CPU every trial is attended to by itself: no padding, and its weights stay in the cache. The
+backward pass is written out, because autograd would copy the whole matrix once per trial. On an
+accelerator the trials are padded, and one fused kernel with a mask serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from sylvian.models.dropout import Dice
+from sylvian.models.rotary import rotate, rotate_into
+from sylvian.models.workspace import Workspace
+
+_TILE = 16
+
+
+def attend_packed(
+    qkv: Float[Tensor, "rows 3 heads head_width"],
+    lengths: Sequence[int],
+    *,
+    table: Float[Tensor, "2 2 1 longest head_width"],
+    hidden: Bool[Tensor, "longest longest"] | None = None,
+    dropout: float = 0.0,
+) -> Float[Tensor, "rows joined"]:
+    """Let the frames of each trial attend to one another.
+
+    Args:
+        qkv: Queries, keys and values, trial after trial.
+        lengths: Frames of each trial; they sum to the number of rows.
+        table: Rotary factors of positions 0 to the longest trial's, see `Rotary.table`.
+        hidden: Which position (column) each position (row) must not see.
+        dropout: Rate on the attention weights.
+
+    Returns:
+        The heads' outputs, joined.
+    """
+    if qkv.device.type == "cpu":
+        heads: Tensor = _PackedAttention.apply(  # type: ignore[no-untyped-call]
+            qkv, list(lengths), table, hidden, dropout
+        )
+        return heads
+    return attend_padded(qkv, lengths, table=table, hidden=hidden, dropout=dropout)
+
+
+def attend_padded(
+    qkv: Float[Tensor, "rows 3 heads head_width"],
+    lengths: Sequence[int],
+    *,
+    table: Float[Tensor, "2 2 1 longest head_width"],
+    hidden: Bool[Tensor, "longest longest"] | None = None,
+    dropout: float = 0.0,
+) -> Float[Tensor, "rows joined"]:
+    """Do the same through padding, an explicit mask and torch's fused attention."""
+    padded = pad_sequence(list(torch.split(qkv, list(lengths))), batch_first=True)
+    longest = padded.shape[1]
+    by_head = padded.permute(2, 0, 3, 1, 4)  # 3, batch, heads, frames, head_width
+    turned = rotate(by_head[:2].flatten(1, 2), table).view_as(by_head[:2])
+    frame = torch.arange(longest, device=qkv.device)
+    real = frame < torch.tensor(lengths, device=qkv.device).unsqueeze(1)
+    seen = real.unsqueeze(1) if hidden is None else real.unsqueeze(1) & ~hidden
+    # A padding frame may see itself: a row without any key would turn into NaN.
+    seen = (seen | torch.eye(longest, dtype=torch.bool, device=qkv.device)).unsqueeze(1)
+    heads = functional.scaled_dot_product_attention(
+        turned[0], turned[1], by_head[2], attn_mask=seen, dropout_p=dropout, scale=1.0
+    )
+    return heads.transpose(1, 2).flatten(2).flatten(0, 1)[real.flatten().nonzero().squeeze(1)]
+
+
+def weigh(
+    query: Float[Tensor, "heads queries head_width"],
+    key: Float[Tensor, "heads keys head_width"],
+    hidden: Bool[Tensor, "queries keys"] | None,
+) -> Float[Tensor, "heads queries keys"]:
+    """Give attention weights of rotated (and thereby scaled) queries over keys."""
+    scores = torch.bmm(query, key.transpose(1, 2))
+    if hidden is not None:
+        scores = scores.masked_fill_(hidden, -torch.inf)
+    return scores.softmax(-1)
+
+
+class _PackedAttention(torch.autograd.Function):
+    """Keeps the turned queries, keys and values; weights and dropout are computed again backwards.
+
+    A trial's tensors are padded to a multiple of `_TILE` frames: aligned rows are faster, and
+    oneDNN compiles a kernel for every new length, which takes longer than the product itself.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        qkv: Tensor,
+        lengths: list[int],
+        table: Tensor,
+        hidden: Tensor | None,
+        dropout: float,
+    ) -> Tensor:
+        ctx.lengths, ctx.dice = lengths, Dice(dropout)
+        turned = qkv.new_empty(qkv[0].numel() * sum(map(_tiled, lengths)))
+        joined = qkv.new_empty(len(qkv), *qkv.shape[2:])
+        joined[sum(lengths) :] = 0
+        ctx.save_for_backward(turned, table, hidden)
+        with torch.autocast("cpu", enabled=False):
+            for one, trial, target in _trials(ctx, (turned, table, hidden), qkv, joined):
+                one.attend(trial, target)
+        return joined.flatten(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        kept = ctx.saved_tensors
+        outer = gradient.view(len(gradient), -1, kept[1].shape[-1])
+        back = outer.new_empty(len(outer), 3, *outer.shape[1:])
+        back[sum(ctx.lengths) :] = 0
+        for one, own, target in _trials(ctx, kept, outer, back):
+            one.retrace(own, target)
+        return back, None, None, None, None
+
+
+def _tiled(length: int) -> int:
+    return -(-length // _TILE) * _TILE
+
+
+def _trials(
+    ctx: Any, kept: tuple[Tensor, Tensor, Tensor | None], source: Tensor, target: Tensor
+) -> Iterator[tuple[_TrialAttention, Tensor, Tensor]]:
+    """Walk over trials, always in the same order, so that the dice fall the same way again."""
+    turned, table, hidden = kept
+    heads, head_width = source.shape[-2:]
+    sizes = [3 * heads * head_width * _tiled(length) for length in ctx.lengths]
+    roll, work, real = ctx.dice.start(), Workspace(source), sum(ctx.lengths)
+    pieces = zip(
+        ctx.lengths,
+        torch.split(turned, sizes),
+        torch.split(source[:real], ctx.lengths),
+        torch.split(target[:real], ctx.lengths),
+        strict=True,
+    )
+    for n, own, piece, result in pieces:
+        shape = (3, heads, _tiled(n), head_width)
+        cover = None if hidden is None else hidden[:n, :n]
+        one = _TrialAttention(own.view(shape), table[..., :n, :], cover, ctx.dice, roll, work)
+        yield one, piece, result
+
+
+@dataclass(frozen=True, slots=True)
+class _TrialAttention:
+    """Attention within one trial, forwards and backwards.
+
+    Attributes:
+        turned: Rotated queries, rotated keys, and values: `3 heads tiled head_width`; zeros behind
+            the trial's end. Written by `attend`, read by `retrace`.
+        table: Rotary factors.
+        hidden: Positions out of reach.
+        dice: Decides which weights are dropped.
+        roll: State of the dice.
+        work: Scratch memory.
+    """
+
+    turned: Tensor
+    table: Tensor
+    hidden: Tensor | None
+    dice: Dice
+    roll: torch.Generator | None
+    work: Workspace
+
+    def attend(
+        self,
+        trial: Float[Tensor, "frames 3 heads head_width"],
+        target: Float[Tensor, "frames heads head_width"],
+    ) -> None:
+        """Write the outputs of the heads to `target`."""
+        n, by_head = len(trial), trial.permute(1, 2, 0, 3)
+        rotate_into(self.turned[:2, :, :n], by_head[:2], self.table, self.work)
+        self.turned[2, :, :n] = by_head[2]
+        self.turned[:, :, n:] = 0
+        weights, keep = self._weights(n)
+        if keep is not None:
+            weights *= keep
+        value = self.turned[2]
+        heads = torch.bmm(weights, value, out=self.work.take("heads", value.shape))
+        torch.mul(heads[:, :n].transpose(0, 1), self.dice.scale, out=target)
+
+    def retrace(
+        self,
+        outer: Float[Tensor, "frames heads head_width"],
+        target: Float[Tensor, "frames 3 heads head_width"],
+    ) -> None:
+        """Write the gradients of queries, keys and values to `target`, given the outputs'."""
+        n, work = len(outer), self.work
+        query, key, value = self.turned
+        weights, keep = self._weights(n)
+        square = weights.shape
+        by_head = work.take("heads", value.shape)
+        torch.mul(outer.transpose(0, 1), self.dice.scale, out=by_head[:, :n])
+        by_head[:, n:] = 0
+        by_weight = torch.bmm(by_head, value.transpose(1, 2), out=work.take("scores", square))
+        dropped = weights
+        if keep is not None:
+            by_weight *= keep
+            dropped = keep.mul_(weights)
+        by_turned = work.take("turned", self.turned.shape)
+        torch.bmm(dropped.transpose(1, 2), by_head, out=by_turned[2])
+        by_score = torch.ops.aten._softmax_backward_data.out(
+            by_weight, weights, -1, weights.dtype, grad_input=work.take("by_score", square)
+        )
+        torch.bmm(by_score, key, out=by_turned[0])
+        torch.bmm(by_score.transpose(1, 2), query, out=by_turned[1])
+        into = target.permute(1, 2, 0, 3)
+        rotate_into(into[:2], by_turned[:2, :, :n], self.table, work, inverse=True)
+        into[2].copy_(by_turned[2, :, :n])
+
+    def _weights(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """Give attention weights of the first `n` keys, and which of them dropout keeps."""
+        query, key, _ = self.turned
+        square = (*query.shape[:2], query.shape[1])
+        scores = torch.bmm(query, key.transpose(1, 2), out=self.work.take("scores", square))
+        scores[..., n:] = -torch.inf
+        if self.hidden is not None:
+            scores[:, :n, :n].masked_fill_(self.hidden, -torch.inf)
+        weights = torch.softmax(scores, -1, out=self.work.take("weights", square))
+        if self.roll is None:
+            return weights, None
+        return weights, self.dice.keep(self.roll, out=self.work.take("keep", square))
