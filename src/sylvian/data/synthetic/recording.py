@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from scipy.signal import lfilter
 
 from sylvian.data.synthetic.config import NeuralConfig
 from sylvian.data.synthetic.electrodes import Tuning
@@ -72,6 +71,8 @@ def noise_drive(
     n_bins: int, tuning: Tuning, config: NeuralConfig, rng: np.random.Generator
 ) -> Drive:
     """Draw shared noise: a few sources, each with a memory of `noise_ms`."""
+    from scipy.signal import lfilter  # slow to import, and only a simulation needs it
+
     memory = np.exp(-BIN_MS / config.noise_ms)
     warm_up = int(5 * config.noise_ms / BIN_MS)
     white = rng.standard_normal((n_bins + warm_up, len(tuning.loadings)), np.float32)

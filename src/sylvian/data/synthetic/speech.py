@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int
-from scipy.ndimage import gaussian_filter1d
 
 from sylvian.data.synthetic.articulation import (
     FEATURES,
@@ -82,6 +81,8 @@ def blend(
     targets: Float32[np.ndarray, "bins features"], config: SpeechConfig
 ) -> Float32[np.ndarray, "bins features"]:
     """Let neighbouring gestures run into each other (coarticulation); linear in `targets`."""
+    from scipy.ndimage import gaussian_filter1d  # slow to import, and only a simulation needs it
+
     width_bins = config.coarticulation_ms / BIN_MS
     smooth: np.ndarray[Any, np.dtype[np.float32]] = gaussian_filter1d(
         targets, width_bins, axis=0, mode="nearest", truncate=3.0
