@@ -1,4 +1,4 @@
-"""Variables of a MATLAB file of the Brain-to-Text '24 layout, version 5 or 7.3."""
+"""Variables of MATLAB files, version 5 or 7.3."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def block_numbers(path: Path, n_trials: int) -> list[int]:
     Raises:
         DataError: the file is damaged, or there is not one number a trial.
     """
-    blocks = np.ravel(_variable(path, "blockIdx"))
+    blocks = np.ravel(read_variable(path, "blockIdx"))
     if len(blocks) != n_trials:
         raise DataError(f"{path}: blockIdx has {len(blocks)} numbers for {n_trials} trials")
     with reading(path):
@@ -56,21 +56,21 @@ def block_numbers(path: Path, n_trials: int) -> list[int]:
 
 
 def char_rows(path: Path, name: str) -> list[str]:
-    """Read a character matrix as one string a row, without the padding at its end.
+    """Read a character matrix or a cell of strings as one string a row, without padding.
 
     Raises:
         DataError: the file is damaged or the variable is not text.
     """
-    rows = _variable(path, name)
-    if rows.dtype == object:  # a cell of strings: each holds one text
-        rows = np.array([str(np.squeeze(cell)) for cell in np.ravel(rows)])
+    rows = read_variable(path, name)
+    if rows.dtype == object:  # a cell of strings: each holds one text, or nothing
+        rows = np.array(["".join(map(str, np.ravel(cell))) for cell in np.ravel(rows)], str)
     if rows.dtype.kind != "U":
         raise DataError(f"{path}: {name} is not text but {rows.dtype}")
     return [str(row).rstrip("\0 ") for row in np.ravel(rows)]
 
 
 def _cut(path: Path, name: str, n_columns: int) -> list[Features]:
-    cells = np.ravel(_variable(path, name))
+    cells = np.ravel(read_variable(path, name))
     for place, matrix in enumerate(cells):
         if np.ndim(matrix) != 2 or np.shape(matrix)[1] != 2 * n_columns:
             raise DataError(
@@ -81,16 +81,44 @@ def _cut(path: Path, name: str, n_columns: int) -> list[Features]:
         return [as_float32(matrix[:, :n_columns]) for matrix in cells]
 
 
-def _variable(path: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-    with reading(path):
-        if h5py.is_hdf5(path):
-            with h5py.File(path, "r") as file:
-                value = _from_hdf5(file, name) if name in file else None
-        else:
-            value = _from_version_5(path, name)
+def read_variable(path: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """Read one variable with the axes as MATLAB shows them; a cell becomes an object array.
+
+    Raises:
+        DataError: the file is damaged, or has no such variable.
+    """
+    value = read_optional(path, name)
     if value is None:
         raise DataError(f"{path}: variable {name!r} is missing; the file is not of this layout")
     return value
+
+
+def read_optional(path: Path, name: str) -> np.ndarray[Any, np.dtype[Any]] | None:
+    """Read one variable as `read_variable` does, or None if the file has none of that name.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    with reading(path):
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                return _from_hdf5(file, name) if name in file else None
+        found: np.ndarray[Any, np.dtype[Any]] | None = _from_version_5(path, name)
+        return found
+
+
+def read_numbers(path: Path, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Read a row or column of whole numbers.
+
+    Raises:
+        DataError: the file is damaged, has no such variable, or it holds something else.
+    """
+    values = np.ravel(read_variable(path, name))
+    with reading(path), np.errstate(invalid="raise"):
+        numbers = values.astype(np.int64)
+        if not (numbers == values).all():
+            raise DataError(f"{path}: {name} holds numbers that are not whole")
+    return numbers
 
 
 def _from_version_5(path: Path, name: str) -> Any:
@@ -115,6 +143,8 @@ def _from_hdf5(file: h5py.File, name: str) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def _plain(data: h5py.Dataset) -> np.ndarray[Any, np.dtype[Any]]:
+    if data.attrs.get("MATLAB_empty"):  # what is stored then is the shape
+        return np.empty(0)
     values = np.asarray(data[()]).T
     if data.attrs.get("MATLAB_class") == b"char":
         return np.array(["".join(map(chr, row)) for row in np.atleast_2d(values)])
