@@ -48,7 +48,7 @@ def _of_session(path: str, entry: SessionEntry, facts: ParticipantFacts, advice:
     if facts.sessions and entry.session not in facts.sessions:
         return [f"{path}: on disk, but the facts do not know this session; is it of this release?"]
     lines = []
-    if entry.n_channels != facts.n_channels:
+    if facts.n_channels not in (None, entry.n_channels):
         lines.append(f"{path}: {entry.n_channels} channels on disk, facts say {facts.n_channels}")
     for split, expected in facts.sessions.get(entry.session, {}).items():
         n = entry.trials.get(split, 0)

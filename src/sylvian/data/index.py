@@ -32,6 +32,9 @@ class SessionEntry(Config):
     trials: Mapping[str, int] = Field(description="Split -> trials.")
     n_impossible: int = Field(default=0, description="Trials with fewer bins than CTC needs.")
     notes: tuple[str, ...] = Field(default=(), description="What prepare warned about.")
+    dead: tuple[int, ...] | None = Field(
+        default=None, description="Channels that never change; null if nobody looked."
+    )
 
 
 class Index(Config):

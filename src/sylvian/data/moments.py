@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 
 # A channel whose spread is this small beside its mean is constant: float32 carries no more digits.
 _FLAT = 1e-6
@@ -58,9 +58,17 @@ class Moments:
         A constant channel says nothing, so its z-score is zero, not the rounding error of its mean
         divided by epsilon.
         """
-        std = np.sqrt(self.m2 / (self.n or 1.0))
-        flat = std <= _FLAT * np.abs(self.mean)
-        return np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, std + epsilon))
+        flat = self.is_flat
+        return np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, self._std + epsilon))
+
+    @property
+    def is_flat(self) -> Bool[np.ndarray, " channels"]:
+        """Whether each channel never changes."""
+        return np.asarray(self._std <= _FLAT * np.abs(self.mean))
+
+    @property
+    def _std(self) -> Float64[np.ndarray, " channels"]:
+        return np.asarray(np.sqrt(self.m2 / (self.n or 1.0)))
 
 
 def pooled(parts: Iterable[Moments], n_channels: int) -> Moments:

@@ -39,6 +39,11 @@ class NormalizeConfig(Config):
     startup_bins: PositiveInt = Field(
         default=50, description="Rolling: bins a session must hold before it is z-scored (1 s)."
     )
+    dead_channels: Literal["keep", "repair"] = Field(
+        default="keep",
+        description="`repair`: the only channel of a session that never changes becomes the mean "
+        "of the others, and a session with two or more such channels is left out.",
+    )
 
     def resolve(self, facts: ParticipantFacts) -> Kind:
         """Say which kind `auto` means for a participant."""
@@ -90,6 +95,30 @@ def session_normalizer(
         return normalised
 
     return apply
+
+
+def repair(features: Features, dead: Sequence[int]) -> Features:
+    """Give a dead channel the mean of the living ones at each moment.
+
+    Args:
+        features: Normalised features of a trial; changed in place.
+        dead: Places of the dead channels; nothing happens if there is none.
+
+    Source: BIT, dossier §2.
+    """
+    if dead:
+        alive = np.delete(features, dead, axis=1)
+        features[:, list(dead)] = alive.mean(axis=1, keepdims=True)
+    return features
+
+
+def is_left_out(dead: Sequence[int], config: NormalizeConfig) -> bool:
+    """Say whether a session has too many dead channels to be repaired.
+
+    Why here: BIT repairs fewer than two and leaves a session out at more than two. Exactly two is
+    said nowhere; we leave the session out, because what is invented cannot be told from data later.
+    """
+    return config.dead_channels == "repair" and len(dead) > 1
 
 
 _Affine = tuple[Float32[np.ndarray, " channels"], Float32[np.ndarray, " channels"]]

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sylvian.data.corpora.base import Corpus, CorpusFacts, SessionRef
 from sylvian.data.disk import creating
 from sylvian.data.facts import differences
@@ -111,9 +113,10 @@ def _absent(
 
 def _source(session: SessionRef) -> str:
     parts = [str(FORMAT), session.context]
-    for split, path in sorted(session.paths.items()):
+    files = [*sorted(session.paths.items()), *sorted(session.files.items())]
+    for place, path in files:
         stat = path.stat()
-        parts.append(f"{split} {path.name} {stat.st_size} {stat.st_mtime_ns}")
+        parts.append(f"{place} {path.name} {stat.st_size} {stat.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -134,6 +137,7 @@ def _write(corpus: Corpus, session: SessionRef, folder: Path, source: str) -> Se
         if not writer.stored:
             raise DataError(f"{path}: the raw files of this session hold no trial")
         writer.close()
+        dead = _dead(writer, path)
     stored = writer.stored
     return SessionEntry(
         participant=session.participant,
@@ -142,20 +146,32 @@ def _write(corpus: Corpus, session: SessionRef, folder: Path, source: str) -> Se
         n_bytes=path.stat().st_size,
         sha256=sha256(path),
         source=source,
-        n_channels=corpus.facts.participants[session.participant].n_channels,
+        n_channels=writer.n_channels or 0,
         trials=Counter(s.info.split for s in stored),
         n_impossible=sum(is_impossible(s.info) for s in stored),
         notes=(*session.notes, *_repeats(stored)),
+        dead=dead,
     )
 
 
 def _add(writer: SessionWriter, trial: Trial, session: SessionRef, facts: CorpusFacts) -> None:
     if trial.key in writer:
         raise DataError(
-            f"{session.paths.get(trial.info.split)}: duplicate trial {trial.key}, it is also in "
+            f"{session.where(trial.info)}: duplicate trial {trial.key}, it is also in "
             f"{writer[trial.key].info.split}; download the session again"
         )
-    writer.add(trial, checked(trial, session, facts))
+    writer.add(trial, checked(trial, session, facts, n_channels=writer.n_channels))
+
+
+def _dead(writer: SessionWriter, path: Path) -> tuple[int, ...]:
+    """List the channels that never change; a session without any activity is refused."""
+    moments = writer.moments()
+    if not moments.mean.any() and not moments.m2.any():
+        raise DataError(
+            f"{path}: all values of all {len(moments.mean)} channels are 0: the arrays are dead or "
+            "the files are damaged; take the session out of the raw folder"
+        )
+    return tuple(int(channel) for channel in np.flatnonzero(moments.is_flat))
 
 
 def _repeats(stored: Iterable[StoredTrial]) -> list[str]:

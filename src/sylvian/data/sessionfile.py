@@ -23,7 +23,7 @@ import numpy as np
 
 from sylvian.data.corpora.reading import reading
 from sylvian.data.disk import Disk
-from sylvian.data.moments import Moments
+from sylvian.data.moments import Moments, pooled
 from sylvian.data.normalize import Features, TrialMoments
 from sylvian.errors import DataError
 from sylvian.types import Strategy, Trial, TrialInfo, TrialKey
@@ -45,12 +45,17 @@ class StoredTrial:
 
 
 class SessionWriter:
-    """Writes the trials of one session, one in memory at a time; `close` writes the table."""
+    """Writes the trials of one session, one in memory at a time; `close` writes the table.
+
+    Attributes:
+        n_channels: Columns of the trials so far; None before the first.
+    """
 
     def __init__(self, file: h5py.File, disk: Disk) -> None:
         self._file = file
         self._disk = disk
         self._rows: dict[TrialKey, tuple[StoredTrial, Moments]] = {}
+        self.n_channels: int | None = None
 
     @property
     def stored(self) -> list[StoredTrial]:
@@ -70,10 +75,15 @@ class SessionWriter:
         dataset = self._file.create_dataset(name, data=features)
         stored = StoredTrial(trial.info, dataset.id.get_offset(), content_digest(features))
         self._rows[trial.key] = stored, moments
+        self.n_channels = features.shape[1]
         self._disk.check()
 
+    def moments(self) -> Moments:
+        """Pool the bins of all trials so far."""
+        return pooled([moments for _, moments in self._rows.values()], self.n_channels or 0)
+
     def close(self) -> None:
-        """Write the table and the moments."""
+        """Write the table and the moments of one trial or more."""
         rows = [self._rows[key] for key in sorted(self._rows)]
         self._file["trials"] = json.dumps([_to_json(stored) for stored, _ in rows])
         self._file["moments/mean"] = np.stack([moments.mean for _, moments in rows])

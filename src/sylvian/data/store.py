@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from sylvian.data.normalize import (
     Features,
     Kind,
     NormalizeConfig,
+    is_left_out,
     lookahead_bins,
+    repair,
     session_normalizer,
 )
 from sylvian.data.sessionfile import StoredTrial, read_features, read_moments, read_table
@@ -33,6 +36,7 @@ class PreparedCorpus:
         normalize: How features are z-scored.
         infos: Descriptions of all trials, sorted by key.
         contents: Digest of each trial's features as published.
+        left_out: Paths of the sessions that have too many dead channels.
     """
 
     def __init__(self, folder: Path, index: Index, normalize: NormalizeConfig) -> None:
@@ -41,7 +45,16 @@ class PreparedCorpus:
         self._kinds = {
             name: normalize.resolve(facts) for name, facts in index.facts.participants.items()
         }
-        sessions = [_Session(folder, entry, self) for entry in index.sessions]
+        every = {_path(index, entry): entry for entry in index.sessions}
+        dead = {path: _dead(entry, path, normalize) for path, entry in every.items()}
+        self.left_out = tuple(path for path in every if is_left_out(dead[path], normalize))
+        self._entries = {p: entry for p, entry in every.items() if p not in self.left_out}
+        if self.left_out and not self._entries:
+            raise DataError(
+                f"{folder}: every session has two dead channels or more, so none can be repaired; "
+                "read it with dead_channels='keep'"
+            )
+        sessions = [_Session(folder, entry, self, dead[p]) for p, entry in self._entries.items()]
         places = {
             stored.info.key: (session, place)
             for session in sessions
@@ -79,8 +92,16 @@ class PreparedCorpus:
 
     @property
     def channels(self) -> dict[str, int]:
-        """Participant -> columns of the feature matrix."""
-        return {entry.participant: entry.n_channels for entry in self._index.sessions}
+        """Participant -> columns of the feature matrix; the most of any session if they differ."""
+        most: dict[str, int] = {}
+        for entry in self._entries.values():
+            most[entry.participant] = max(entry.n_channels, most.get(entry.participant, 0))
+        return most
+
+    @property
+    def session_channels(self) -> dict[str, int]:
+        """`corpus/participant/session` -> columns of the feature matrix."""
+        return {path: entry.n_channels for path, entry in self._entries.items()}
 
     @property
     def lookahead_bins(self) -> int | None:
@@ -118,12 +139,31 @@ class PreparedCorpus:
         return split_trials(self.infos, rule, contents=self.contents)
 
 
+def _path(index: Index, entry: SessionEntry) -> str:
+    return f"{index.facts.name}/{entry.participant}/{entry.session}"
+
+
+def _dead(entry: SessionEntry, path: str, config: NormalizeConfig) -> tuple[int, ...]:
+    """List the channels to be repaired."""
+    if config.dead_channels == "keep":
+        return ()
+    if entry.dead is None:
+        raise DataError(
+            f"{path}: prepared by a version that did not look for dead channels; remove its file "
+            "and run 'sylvian prepare' again"
+        )
+    return entry.dead
+
+
 class _Session:
     """One session file: its table, and its normaliser once a trial was read."""
 
-    def __init__(self, folder: Path, entry: SessionEntry, corpus: PreparedCorpus) -> None:
+    def __init__(
+        self, folder: Path, entry: SessionEntry, corpus: PreparedCorpus, dead: Sequence[int]
+    ) -> None:
         self._path = folder / entry.file
         self._n_channels = entry.n_channels
+        self._dead = dead
         self._kind = corpus.kind(entry.participant)
         self._config = corpus.normalize
         self._apply: Apply | None = None
@@ -135,11 +175,11 @@ class _Session:
     def features(self, place: int) -> Features:
         raw = read_features(self._path, self.table[place], self._n_channels)
         if self._kind == "none":
-            return raw
+            return repair(raw, self._dead)
         if self._apply is None:
             moments = read_moments(self._path, self.table)
             self._apply = session_normalizer(self._kind, self._config, moments)
-        return self._apply(place, raw)
+        return repair(self._apply(place, raw), self._dead)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_apply": None}  # each process computes its own

@@ -15,8 +15,16 @@ from sylvian.types import Trial, TrialInfo
 _KNOWN = frozenset((*PHONES, SIL))
 
 
-def checked(trial: Trial, session: SessionRef, facts: CorpusFacts) -> Moments:
+def checked(
+    trial: Trial, session: SessionRef, facts: CorpusFacts, *, n_channels: int | None = None
+) -> Moments:
     """Refuse a trial that would spoil training, naming its file and key.
+
+    Args:
+        trial: What the reader gave.
+        session: The session it was asked for.
+        facts: What is known about the release.
+        n_channels: Columns of the session's other trials, where the facts leave them open.
 
     Returns:
         The moments of its features, since they had to be computed to see that all are finite.
@@ -26,13 +34,16 @@ def checked(trial: Trial, session: SessionRef, facts: CorpusFacts) -> Moments:
             a label outside the vocabulary, a split the release does not have, or another session.
     """
     info = trial.info
-    where = f"{session.paths.get(info.split, session.session)}: {info.key}"
+    where = f"{session.where(info)}: {info.key}"
     _check_place(info, session, facts, where)
-    n_channels = facts.participants[session.participant].n_channels
+    n_channels = facts.participants[session.participant].n_channels or n_channels
+    n_channels = trial.features.shape[1] if n_channels is None else n_channels
     if trial.features.shape[0] == 0:
         raise DataError(
             f"{where}: empty, it has no bins; remove the trial or download the file again"
         )
+    if n_channels == 0:
+        raise DataError(f"{where}: no channels at all; download the file again")
     if trial.features.shape != (info.n_bins, n_channels):
         raise DataError(
             f"{where}: features have shape {trial.features.shape}, expected "

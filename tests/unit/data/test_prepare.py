@@ -182,6 +182,14 @@ def test_unusable_features_are_refused_by_file_and_trial(
     assert sorted(files(tmp_path / "data/card2024")) == ["T15/2023-08-11.h5", "index.json"]
 
 
+def test_a_session_without_any_activity_is_refused(tmp_path, few_t15, make_t15, make_t15_trial):
+    rows = [make_t15_trial(1, n, np.zeros((9, 6))) for n in range(2)]
+    make_t15(tmp_path / "raw", "2023-08-13", train=rows)
+    with pytest.raises(DataError, match=r"2023-08-13.h5: all values of all 6 channels are 0"):
+        prepare(Card2024(tmp_path / "raw", facts=few_t15), tmp_path / "data")
+    assert not (tmp_path / "data/card2024/T15/2023-08-13.h5").exists()
+
+
 def test_unusable_matlab_features_are_refused_by_file_and_trial(
     tmp_path, few_t12, make_t12, make_t12_variables
 ):

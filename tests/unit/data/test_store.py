@@ -1,12 +1,14 @@
+import json
 import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import h5py
 import numpy as np
 import pytest
 
 from sylvian.data import NormalizeConfig, PreparedCorpus, prepare
-from sylvian.data.corpora import Card2024, Willett2023
+from sylvian.data.corpora import Card2024, ParticipantFacts, Willett2023
 from sylvian.errors import DataError
 from sylvian.types import TrialKey
 
@@ -110,3 +112,98 @@ def test_a_session_file_that_is_missing_or_cut_short_is_named(data):
     path.unlink()
     with pytest.raises(DataError, match="2023-08-13.h5: cannot be read"):
         corpus.read(key)
+
+
+def zeroed(raw, channels):
+    """Rewrite the first session with channels that never change."""
+    for path in (raw / "hdf5_data_final/t15.2023.08.11").iterdir():
+        with h5py.File(path, "r+") as file:
+            for group in file.values():
+                for channel in channels:
+                    group["input_features"][:, channel] = 2.5
+
+
+@pytest.fixture
+def one_dead(t15_raw, few_t15, tmp_path):
+    zeroed(t15_raw, [4])
+    prepare(Card2024(t15_raw, facts=few_t15), tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("kind", ["none", "block", "rolling"])
+def test_a_single_dead_channel_becomes_the_mean_of_the_living(one_dead, kind):
+    def read(key, policy):
+        config = NormalizeConfig(kind=kind, dead_channels=policy)
+        return PreparedCorpus.open(one_dead, "card2024", normalize=config).read(key).features
+
+    keys = [info.key for info in PreparedCorpus.open(one_dead, "card2024").infos]
+    first, other = read(keys[0], "keep"), read(keys[-1], "keep")
+    assert np.ptp(first[:, 4]) == 0
+    got = read(keys[0], "repair")
+    alive = [0, 1, 2, 3, 5]
+    np.testing.assert_array_equal(got[:, alive], first[:, alive])
+    np.testing.assert_allclose(got[:, 4], first[:, alive].mean(axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(read(keys[-1], "repair"), other)
+
+
+def test_a_session_with_two_dead_channels_is_left_out_and_named(t15_raw, few_t15, tmp_path):
+    zeroed(t15_raw, [1, 4])
+    prepare(Card2024(t15_raw, facts=few_t15), tmp_path / "data")
+    repair = NormalizeConfig(dead_channels="repair")
+    corpus = PreparedCorpus.open(tmp_path / "data", "card2024", normalize=repair)
+    assert corpus.left_out == ("card2024/T15/2023-08-11",)
+    assert {info.key.session for info in corpus.infos} == {"2023-08-13"}
+    assert set(corpus.session_channels) == {"card2024/T15/2023-08-13"}
+    assert PreparedCorpus.open(tmp_path / "data", "card2024").left_out == ()
+
+
+def test_a_corpus_with_no_session_to_repair_is_refused(one_dead, t15_raw, few_t15, tmp_path):
+    zeroed(t15_raw, [1, 4])
+    (t15_raw / "hdf5_data_final/t15.2023.08.13").rename(tmp_path / "away")
+    prepare(Card2024(t15_raw, facts=few_t15), tmp_path / "two")
+    with pytest.raises(DataError, match=r"every session has two dead .*dead_channels='keep'"):
+        PreparedCorpus.open(
+            tmp_path / "two", "card2024", normalize=NormalizeConfig(dead_channels="repair")
+        )
+
+
+def test_an_index_from_before_dead_channels_were_counted_is_refused(one_dead):
+    path = one_dead / "card2024/index.json"
+    told = json.loads(path.read_text())
+    for session in told["sessions"]:
+        del session["dead"]
+    path.write_text(json.dumps(told))
+    PreparedCorpus.open(one_dead, "card2024")
+    with pytest.raises(DataError, match="card2024/T15/2023-08-11: prepared by a version"):
+        PreparedCorpus.open(one_dead, "card2024", normalize=NormalizeConfig(dead_channels="repair"))
+
+
+def test_sessions_of_a_participant_may_differ_in_channels(
+    tmp_path, few_t15, make_t15, make_t15_trial, rng
+):
+    """As sorted units do, where the facts leave the number open."""
+    told = ParticipantFacts(n_channels=None)
+    facts = few_t15.model_copy(update={"participants": {"T15": told}})
+    for date, width in (("2023-08-11", 3), ("2023-08-13", 5)):
+        rows = [make_t15_trial(1, n, rng.normal(size=(9, width))) for n in range(2)]
+        make_t15(tmp_path, date, train=rows)
+    report = prepare(Card2024(tmp_path, facts=facts), tmp_path / "data")
+    assert not any("channels" in line for line in report.warnings)
+    corpus = PreparedCorpus.open(tmp_path / "data", "card2024")
+    assert corpus.channels == {"T15": 5}
+    assert corpus.session_channels == {
+        "card2024/T15/2023-08-11": 3,
+        "card2024/T15/2023-08-13": 5,
+    }
+    assert [corpus.read(info.key).features.shape[1] for info in corpus.infos] == [3, 3, 5, 5]
+
+
+def test_trials_of_one_session_may_not_differ_in_channels(
+    tmp_path, few_t15, make_t15, make_t15_trial, rng
+):
+    told = ParticipantFacts(n_channels=None)
+    facts = few_t15.model_copy(update={"participants": {"T15": told}})
+    rows = [make_t15_trial(1, n, rng.normal(size=(9, 3 + n))) for n in range(2)]
+    make_t15(tmp_path, "2023-08-11", train=rows)
+    with pytest.raises(DataError, match=r"b01/t001: .*expected \(9 bins, 3 channels\)"):
+        prepare(Card2024(tmp_path, facts=facts), tmp_path / "data")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
 from sylvian.config import Config
-from sylvian.types import Strategy, Trial
+from sylvian.types import Strategy, Trial, TrialInfo
 
 
 class ChannelGroup(Config):
@@ -25,7 +25,11 @@ class ChannelGroup(Config):
 class ParticipantFacts(Config):
     """What is known about one participant's share of a release, before looking at the disk."""
 
-    n_channels: int = Field(gt=0, description="Columns of the feature matrix we prepare.")
+    n_channels: int | None = Field(
+        gt=0,
+        description="Columns of the feature matrix we prepare; null where each session has its own "
+        "number, because its columns are the units that were sorted that day.",
+    )
     channels: tuple[ChannelGroup, ...] = Field(default=(), description="Layout of the columns.")
     sessions: Mapping[str, Mapping[str, int]] = Field(
         default={},
@@ -66,11 +70,13 @@ class SessionRef:
 
     Attributes:
         participant: Name of the participant.
-        session: ISO date.
+        session: ISO date; what tells apart two recordings of one day follows it, where their
+            columns are not the same units (`2013-10-03-CO`).
         paths: Split -> the file that holds its trials; only the files that exist.
         context: Digest of everything else the trials depend on (lexicon, description table), so
             that a change of it makes `prepare` read the session again.
         notes: What the reader wants the person to know; ends up among the report's warnings.
+        files: Block -> its file, where the blocks of a split lie in several files.
     """
 
     participant: str
@@ -78,6 +84,12 @@ class SessionRef:
     paths: Mapping[str, Path]
     context: str = ""
     notes: tuple[str, ...] = ()
+    files: Mapping[int, Path] = field(default_factory=dict)
+
+    def where(self, info: TrialInfo) -> str:
+        """Say which file a trial came from, for the beginning of an error message."""
+        path = self.files.get(info.key.block) or self.paths.get(info.split)
+        return self.session if path is None else str(path)
 
 
 @runtime_checkable

@@ -68,7 +68,7 @@ class Willett2023:
             DataError: a file is damaged, or lacks what the layout promises.
         """
         counted: Counter[int] = Counter()
-        n_channels = self.facts.participants[session.participant].n_channels
+        n_channels = self.facts.participants[session.participant].n_channels or 0
         for split, path in session.paths.items():
             features = area_features(path, ("tx1", "spikePow"), n_channels // 2)
             blocks = block_numbers(path, len(features))
