@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sylvian.data.corpora.base import (
     ChannelGroup,
@@ -13,12 +15,14 @@ from sylvian.data.corpora.base import (
     ParticipantFacts,
     SessionRef,
 )
-from sylvian.data.corpora.card2024 import Card2024
-from sylvian.data.corpora.card2024_facts import CARD2024
-from sylvian.data.corpora.synthetic import SYNTHETIC, Synthetic
-from sylvian.data.corpora.willett2023 import Willett2023
-from sylvian.data.corpora.willett2023_facts import WILLETT2023
 from sylvian.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sylvian.data.corpora.card2024 import Card2024
+    from sylvian.data.corpora.card2024_facts import CARD2024
+    from sylvian.data.corpora.synthetic import SYNTHETIC, Synthetic
+    from sylvian.data.corpora.willett2023 import Willett2023
+    from sylvian.data.corpora.willett2023_facts import WILLETT2023
 
 __all__ = [
     "CARD2024",
@@ -41,12 +45,37 @@ __all__ = [
 ENTRY_POINTS = "sylvian.corpora"
 CorpusClass = Callable[[Path], Corpus]
 
-CORPORA: dict[str, CorpusClass] = {
-    "card2024": Card2024,
-    "willett2023": Willett2023,
-    "synthetic": Synthetic,
+# Name -> the module here that reads the corpus, what in it builds the reader, and its facts. They
+# are imported when they are asked for: listing the names, as `--help` does, opens none.
+_PLACES = {
+    "card2024": ("card2024", "Card2024", "CARD2024"),
+    "willett2023": ("willett2023", "Willett2023", "WILLETT2023"),
+    "synthetic": ("synthetic", "Synthetic", "SYNTHETIC"),
 }
-FACTS: dict[str, CorpusFacts] = {facts.name: facts for facts in (CARD2024, WILLETT2023, SYNTHETIC)}
+
+_Value = TypeVar("_Value")
+
+
+class _Lazy(Mapping[str, _Value], Generic[_Value]):
+    """One column of the table above."""
+
+    def __init__(self, column: int) -> None:
+        self._column = column
+
+    def __getitem__(self, name: str) -> _Value:
+        place = _PLACES[name]
+        found: _Value = getattr(import_module(f"{__name__}.{place[0]}"), place[self._column])
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+CORPORA: Mapping[str, CorpusClass] = _Lazy(1)
+FACTS: Mapping[str, CorpusFacts] = _Lazy(2)
 
 
 def corpus_class(name: str) -> CorpusClass:
@@ -66,4 +95,12 @@ def corpus_class(name: str) -> CorpusClass:
 
 def corpus_names() -> tuple[str, ...]:
     """List the names `corpus_class` knows, sorted."""
-    return tuple(sorted({*CORPORA, *(entry.name for entry in entry_points(group=ENTRY_POINTS))}))
+    return tuple(sorted({*_PLACES, *(entry.name for entry in entry_points(group=ENTRY_POINTS))}))
+
+
+def __getattr__(name: str) -> Any:
+    """Import a reader or its facts by their own name (`Card2024`, `CARD2024`)."""
+    for module, *names in _PLACES.values():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
