@@ -81,6 +81,7 @@ class Pool(NamedTuple):
     state: Int32[np.ndarray, " slots"]
     last: UInt8[np.ndarray, " slots"]
     cost: Float64[np.ndarray, " slots"]
+    fresh: UInt8[np.ndarray, " slots"]  # 1 where the best way entered the state at this frame
 
 
 class Moves(NamedTuple):
@@ -112,6 +113,7 @@ def _new_pool(n_slots: int) -> Pool:
         np.zeros(n_slots, np.int32),
         np.zeros(n_slots, np.uint8),
         np.zeros(n_slots, np.float64),
+        np.zeros(n_slots, np.uint8),
     )
 
 
@@ -141,19 +143,21 @@ def _key(frame: int, state: int, last: int) -> int:
 
 
 @compiled
-def _offer(pool: Pool, n: int, key: int, cost: float) -> int:
+def _offer(pool: Pool, n: int, key: int, cost: float, fresh: int) -> int:
     """Lower a token's cost, adding it as slot `n` if it is new; return its slot."""
     bucket = _bucket(pool, key)
-    if pool.buckets[bucket, 0] == key:
-        slot = int(pool.buckets[bucket, 1])
-        pool.cost[slot] = min(pool.cost[slot], cost)
+    slot = int(pool.buckets[bucket, 1])
+    if pool.buckets[bucket, 0] != key:
+        slot = n
+        pool.buckets[bucket, 0] = key
+        pool.buckets[bucket, 1] = slot
+        pool.state[slot] = (key >> 8) & 0xFFFFFFFF
+        pool.last[slot] = key & 255
+    elif pool.cost[slot] <= cost:
         return slot
-    pool.buckets[bucket, 0] = key
-    pool.buckets[bucket, 1] = n
-    pool.state[n] = (key >> 8) & 0xFFFFFFFF
-    pool.last[n] = key & 255
-    pool.cost[n] = cost
-    return n
+    pool.cost[slot] = cost
+    pool.fresh[slot] = fresh
+    return slot
 
 
 @compiled
@@ -161,7 +165,8 @@ def _roomier_pool(pool: Pool, n: int, frame: int) -> Pool:
     """Double the room; the tokens keep their slots."""
     bigger = _new_pool(2 * len(pool.state))
     for slot in range(n):
-        _offer(bigger, slot, _key(frame, pool.state[slot], pool.last[slot]), pool.cost[slot])
+        key = _key(frame, pool.state[slot], pool.last[slot])
+        _offer(bigger, slot, key, pool.cost[slot], pool.fresh[slot])
     return bigger
 
 
@@ -239,17 +244,17 @@ def _emit(
                 if label == last:
                     continue  # the same label again needs a blank between
                 arrival = cost + costs[label] + _arc_cost(graph, settings, move)
-                key, arc = _key(frame, graph.arcs[move, 2], label), int(move)
+                key, arc, fresh = _key(frame, graph.arcs[move, 2], label), int(move), 1
             elif move > first and last == 0:
                 continue
             else:
                 label = int(last) if move > first else 0
                 arrival = cost + costs[label]
-                key, arc = _key(frame, state, label), STAY
+                key, arc, fresh = _key(frame, state, label), STAY, 0
             if arrival > cutoff:
                 continue
             cutoff = min(cutoff, arrival + reach)
-            slot = _offer(pool, n, key, arrival)
+            slot = _offer(pool, n, key, arrival, fresh)
             n = max(n, slot + 1)
             moves.source[n_moves], moves.slot[n_moves] = token, slot
             moves.arc[n_moves], moves.cost[n_moves] = arc, arrival
@@ -259,15 +264,19 @@ def _emit(
 
 @compiled
 def _back_off(
-    graph: Map, settings: Settings, reach: float, frame: int, pool: Pool, n: int
+    graph: Map, settings: Settings, cutoff: float, frame: int, pool: Pool, n: int
 ) -> tuple[int, Pool]:
-    """Follow the moves without a label from every token of the frame."""
+    """Follow the moves without a label from the states entered at this frame.
+
+    Where a token stayed, so did those it reached without a label when it came.
+    """
     emitted = n
-    cutoff = pool.cost[_lowest(pool.cost, 0, n)] + reach
     n_special = len(graph.free_target)
     for start in range(emitted):
         state, cost = int(pool.state[start]), pool.cost[start]
-        while state < n_special and graph.free_target[state] >= 0:
+        if state >= n_special or cost > cutoff or pool.fresh[start] == 0:
+            continue
+        while graph.free_target[state] >= 0:
             cost += settings.lm_weight * graph.free_cost[state]
             if cost > cutoff:
                 break
@@ -278,7 +287,7 @@ def _back_off(
                 break
             if n == len(pool.state):
                 pool = _roomier_pool(pool, n, frame)
-            n = max(n, _offer(pool, n, key, cost) + 1)
+            n = max(n, _offer(pool, n, key, cost, 1) + 1)
     return n, pool
 
 
@@ -454,13 +463,14 @@ def advance(
     before = 0
     for frame in range(len(first) - 1):
         if opening:
-            made = _offer(pool, 0, _key(0, len(graph.free_target) - 1, 0), 0.0) + 1
+            made = _offer(pool, 0, _key(0, len(graph.free_target) - 1, 0), 0.0, 1) + 1
             n_moves, opening = 0, False
         else:
             made, n_moves, pool, moves = _emit(
                 graph, settings, tape, (before, n), costs[frame], reach, frame, pool, moves
             )
-        made, pool = _back_off(graph, settings, reach, frame, pool, made)
+        cutoff, _ = _bound(pool, made, settings)
+        made, pool = _back_off(graph, settings, cutoff, frame, pool, made)
         cutoff, reach = _bound(pool, made, settings)
         if len(number) < made:
             number = np.empty(2 * made, np.int32)
