@@ -17,6 +17,7 @@ from sylvian.errors import ConfigError
 from sylvian.models.base import Encoder, Length
 from sylvian.models.dropout import drop
 from sylvian.models.frontend import DayAffine
+from sylvian.models.recurrent import run_gru
 from sylvian.models.sessions import SessionSpec
 from sylvian.models.smoothing import Smoother, SmootherState, SmoothingConfig
 
@@ -141,7 +142,7 @@ class Gru(Encoder):
             for trial, length, index in zip(features, lengths, sessions, strict=True)
         ]
         packed = nn.utils.rnn.pack_sequence(trials, enforce_sorted=False)
-        latents, _ = self.gru(packed, self._hidden(len(trials), packed.data.dtype))
+        latents = run_gru(self.gru, packed, self._hidden(len(trials), packed.data.dtype))
         padded, _ = nn.utils.rnn.pad_packed_sequence(latents, batch_first=True)
         return padded
 
@@ -209,8 +210,18 @@ class Gru(Encoder):
     def _patches(self, trial: Float[Tensor, "bins channels"]) -> Float[Tensor, "frames inputs"]:
         if (missing := self.config.kernel_bins - len(trial)) > 0:
             trial = functional.pad(trial, (0, 0, 0, missing))
-        windows = trial.unfold(0, self.config.kernel_bins, self.config.stride_bins)
-        return windows.transpose(1, 2).flatten(1)
+        kernel, stride = self.config.kernel_bins, self.config.stride_bins
+        count = self.n_frames(len(trial))
+        # Whole strides are plain copies of contiguous rows; `unfold` gathers single numbers and
+        # was two fifths of a training step.
+        pieces = []
+        for offset in range(0, kernel, stride):
+            taken = min(stride, kernel - offset)
+            rows = trial[offset : offset + (count - 1) * stride + taken]
+            spare = count * stride - len(rows)
+            whole = functional.pad(rows, (0, 0, 0, spare)).reshape(count, stride, -1)
+            pieces.append(whole[:, :taken].flatten(1))
+        return torch.cat(pieces, dim=1)
 
     def _hidden(self, n_trials: int, dtype: torch.dtype) -> Tensor:
         if self.initial is None:
