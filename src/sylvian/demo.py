@@ -53,16 +53,16 @@ class DemoResult:
         from rich.table import Table
 
         table = Table(
-            title="Simulated participants: error rates on sentences no choice was made on",
-            caption=f"95 % bootstrap intervals over trials. {self.report} · {self.results} · "
-            f"{self.seconds:.0f} s in all",
+            title=f"Simulated participants, {SPLIT} split: nothing was chosen on these trials",
+            caption=f"In brackets: 95 % bootstrap intervals over trials. {self.seconds:.0f} s in "
+            f"all.\n{self.report}\n{self.results}",
             title_justify="left",
             caption_justify="left",
         )
-        for name in ("participant", "encoder", "decoder", "split"):
-            table.add_column(name)
-        for name in ("trials", "PER %", "WER %", "95 %", "seconds"):
-            table.add_column(name, justify="right")
+        for name in ("who", "encoder", "decoder"):
+            table.add_column(name, no_wrap=True)
+        for name in ("trials", "PER %", "WER %", "seconds"):
+            table.add_column(name, justify="right", no_wrap=True)
         previous = ""
         for row in self.rows:
             if previous and previous != row.participant:
@@ -187,9 +187,9 @@ def _row(participant: str, encoder: str, decoder: str, report: ScoreReport, seco
 
 
 def _cells(row: Row) -> Iterator[str]:
-    yield from (row.participant, row.encoder, row.decoder, row.split, str(row.n_trials))
-    yield from (_percent(row.per), _percent(row.wer))
-    yield f"{_percent(row.wer_low)}\N{EN DASH}{_percent(row.wer_high)}"
+    yield from (row.participant, row.encoder, row.decoder, str(row.n_trials), _percent(row.per))
+    interval = f"({_percent(row.wer_low)}\N{EN DASH}{_percent(row.wer_high)})"
+    yield f"{_percent(row.wer)} {interval}"
     yield f"{row.seconds:.0f}"
 
 
