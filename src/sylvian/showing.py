@@ -63,6 +63,8 @@ def _brief(facts: CorpusFacts) -> str:
     lines = [f"{facts.name}: {facts.title}", f"  participants: {people or 'as simulated'}"]
     if facts.doi:
         lines.append(f"  from: https://doi.org/{facts.doi} ({facts.licence})")
+    elif facts.licence:
+        lines.append(f"  licence: {facts.licence}")
     lines += [f"  get it: {facts.directions}"]
     return "\n".join(_wrapped(lines))
 

@@ -1,15 +1,18 @@
 """What every corpus reader owes its callers, whatever its files look like."""
 
 import hashlib
+import re
 
 import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
 
+from layouts import human
 from sylvian.data import NormalizeConfig, PreparedCorpus, check, prepare
-from sylvian.data.corpora import Card2024, Corpus, Synthetic, Willett2023
+from sylvian.data.corpora import CORPORA, Card2024, Corpus, Synthetic, Willett2023
 from sylvian.data.synthetic import ParticipantConfig, SyntheticConfig, simulate
+from sylvian.errors import DataError
 from sylvian.text import PHONES, SIL, is_cue
 from sylvian.types import Strategy, TrialKey
 
@@ -59,8 +62,38 @@ def synthetic(raw, rng):
     return Synthetic(raw)
 
 
-@pytest.fixture(params=[card2024, willett2023, synthetic], ids=lambda make: make.__name__)
+def written(layout):
+    """Write files of a published layout, and open them by the corpus' name."""
+
+    def make(raw, rng):
+        layout(raw, rng)
+        return CORPORA[layout.__name__](raw)
+
+    make.__name__ = layout.__name__
+    return make
+
+
+BENCHMARKS = [card2024, willett2023, synthetic]
+HUMAN = [
+    human.willett2021,
+    human.fan2023,
+    human.falcon,
+    human.falcon_h1,
+    human.falcon_m1,
+    human.falcon_m2,
+    human.kunz2025,
+]
+EVERY = [*BENCHMARKS, *map(written, HUMAN)]
+SPOKEN = {Strategy.ATTEMPTED, Strategy.VOCALIZED, Strategy.SILENT, Strategy.IMAGINED}
+
+
+@pytest.fixture(params=EVERY, ids=lambda make: make.__name__)
 def corpus(request, tmp_path):
+    return request.param(tmp_path / "raw", np.random.default_rng(11))
+
+
+@pytest.fixture(params=BENCHMARKS, ids=lambda make: make.__name__)
+def benchmark(request, tmp_path):
     return request.param(tmp_path / "raw", np.random.default_rng(11))
 
 
@@ -78,7 +111,8 @@ def test_it_is_a_corpus_with_sorted_sessions_its_facts_know(corpus):
     places = [(session.participant, session.session) for session in corpus.sessions()]
     assert places == sorted(set(places)) and places
     for participant, session in places:
-        assert session in corpus.facts.participants[participant].sessions
+        known = corpus.facts.participants[participant].sessions
+        assert session in known or not known
 
 
 def test_trials_are_what_the_facts_promise(corpus):
@@ -98,17 +132,23 @@ def test_trials_are_what_the_facts_promise(corpus):
             assert isinstance(trial.info.strategy, Strategy)
 
 
-def test_labels_are_known_phonemes_closed_by_sil_or_withheld(corpus):
-    infos = [trial.info for _, trials in everything(corpus) for trial in trials]
+def test_phonemes_are_known_closed_by_sil_and_of_what_was_said(corpus):
+    for _, trials in everything(corpus):
+        for info in (trial.info for trial in trials):
+            if info.phonemes is not None:
+                assert set(info.phonemes) <= {*PHONES, SIL} and info.phonemes[-1] == SIL
+                assert info.sentence is not None and info.strategy in SPOKEN
+            elif info.sentence is not None:  # what was written or heard, or an instruction
+                assert info.strategy not in SPOKEN or is_cue(info.sentence)
+
+
+def test_one_split_of_a_benchmark_is_withheld(benchmark):
+    infos = [trial.info for _, trials in everything(benchmark) for trial in trials]
     hidden = [info for info in infos if info.sentence is None]
     assert hidden and all(info.phonemes is None for info in hidden)
     assert len({(info.key.participant, info.split) for info in hidden}) == len(
         {info.key.participant for info in hidden}
     )
-    for info in infos:
-        if info.sentence is None or (info.phonemes is None and is_cue(info.sentence)):
-            continue  # an instruction has phonemes only where they were published
-        assert set(info.phonemes) <= {*PHONES, SIL} and info.phonemes[-1] == SIL
 
 
 def test_trials_stream_and_reading_again_gives_the_same(corpus):
@@ -141,8 +181,24 @@ def test_it_prepares_and_comes_back_whole(corpus, tmp_path):
         assert got.info == trial.info
         np.testing.assert_array_equal(got.features, trial.features)
     assert prepared.sees_future == corpus.facts.sees_future
-    splits = prepared.splits("benchmark")
-    assert all(info.sentence for split in ("train", "val") for info in splits[split])
+    for rule in ("benchmark", "bit", "blocks"):
+        divided = prepared.splits(rule)
+        assert sum(map(len, divided.values())) == len(published) and divided["train"]
     assert check(name, tmp_path / "data").problems == tuple(
         line for line in report.warnings if "facts" in line or "missing" in line
     )
+
+
+def test_a_benchmarks_train_and_val_trials_are_labelled(benchmark, tmp_path):
+    prepare(benchmark, tmp_path / "data")
+    splits = PreparedCorpus.open(tmp_path / "data", benchmark.facts.name).splits("benchmark")
+    assert all(info.sentence for split in ("train", "val") for info in splits[split])
+
+
+def test_a_file_cut_short_is_named(corpus, tmp_path):
+    """The first file loses its second half, as when a download breaks off."""
+    session = corpus.sessions()[0]
+    path = next(iter({**session.paths, **session.files}.values()))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=re.escape(path.name)):
+        prepare(corpus, tmp_path / "data")

@@ -20,7 +20,15 @@ from sylvian.errors import ConfigError
 if TYPE_CHECKING:
     from sylvian.data.corpora.card2024 import Card2024
     from sylvian.data.corpora.card2024_facts import CARD2024
+    from sylvian.data.corpora.falcon import Falcon, FalconH1, FalconM1, FalconM2
+    from sylvian.data.corpora.falcon_facts import FALCON, FALCON_H1, FALCON_M1, FALCON_M2
+    from sylvian.data.corpora.fan2023 import Fan2023
+    from sylvian.data.corpora.fan2023_facts import FAN2023
+    from sylvian.data.corpora.kunz2025 import Kunz2025
+    from sylvian.data.corpora.kunz2025_facts import KUNZ2025
     from sylvian.data.corpora.synthetic import SYNTHETIC, Synthetic
+    from sylvian.data.corpora.willett2021 import Willett2021
+    from sylvian.data.corpora.willett2021_facts import WILLETT2021
     from sylvian.data.corpora.willett2023 import Willett2023
     from sylvian.data.corpora.willett2023_facts import WILLETT2023
 
@@ -28,15 +36,29 @@ __all__ = [
     "CARD2024",
     "CORPORA",
     "FACTS",
+    "FALCON",
+    "FALCON_H1",
+    "FALCON_M1",
+    "FALCON_M2",
+    "FAN2023",
+    "KUNZ2025",
     "SYNTHETIC",
+    "WILLETT2021",
     "WILLETT2023",
     "Card2024",
     "ChannelGroup",
     "Corpus",
     "CorpusFacts",
+    "Falcon",
+    "FalconH1",
+    "FalconM1",
+    "FalconM2",
+    "Fan2023",
+    "Kunz2025",
     "ParticipantFacts",
     "SessionRef",
     "Synthetic",
+    "Willett2021",
     "Willett2023",
     "corpus_class",
     "corpus_names",
@@ -50,6 +72,13 @@ CorpusClass = Callable[[Path], Corpus]
 _PLACES = {
     "card2024": ("card2024", "Card2024", "CARD2024"),
     "willett2023": ("willett2023", "Willett2023", "WILLETT2023"),
+    "willett2021": ("willett2021", "Willett2021", "WILLETT2021"),
+    "fan2023": ("fan2023", "Fan2023", "FAN2023"),
+    "falcon": ("falcon", "Falcon", "FALCON"),
+    "falcon_h1": ("falcon", "FalconH1", "FALCON_H1"),
+    "falcon_m1": ("falcon", "FalconM1", "FALCON_M1"),
+    "falcon_m2": ("falcon", "FalconM2", "FALCON_M2"),
+    "kunz2025": ("kunz2025", "Kunz2025", "KUNZ2025"),
     "synthetic": ("synthetic", "Synthetic", "SYNTHETIC"),
 }
 

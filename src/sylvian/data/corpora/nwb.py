@@ -62,14 +62,20 @@ class NwbFile:
         """Read `units/spike_times`, one array a unit, in seconds."""
         return self.ragged("units/spike_times")
 
+    def values(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+        """Read one dataset whole."""
+        dataset = self._dataset(name)
+        with reading(f"{self.path}: {name}"):
+            return np.asarray(dataset[()])
+
     def ragged(self, name: str) -> list[Times]:
         """Read a column whose rows differ in length, through its `_index` of row ends.
 
         Raises:
             DataError: the column or its index is missing, or the index does not fit.
         """
-        values = np.asarray(self._array(name), np.float64)
-        ends = np.asarray(self._array(f"{name}_index"), np.int64)
+        values = np.asarray(self.values(name), np.float64)
+        ends = np.asarray(self.values(f"{name}_index"), np.int64)
         if len(ends) and (ends[-1] != len(values) or (np.diff(ends, prepend=0) < 0).any()):
             raise DataError(
                 f"{self.path}: {name}_index does not fit the {len(values)} values of {name}; "
@@ -123,15 +129,16 @@ class NwbFile:
             )
         return Series(data, times)
 
+    def attribute(self, name: str, key: str, default: float) -> float:
+        """Read a number written beside a dataset, or `default` if there is none."""
+        dataset = self._dataset(name)
+        with reading(f"{self.path}: {name}"):
+            return float(dataset.attrs.get(key, default))
+
     def text(self, name: str) -> str:
         """Read a text, such as `session_start_time`."""
         with reading(self.path):
             return str(_decoded(self._dataset(name)[()]))
-
-    def _array(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-        dataset = self._dataset(name)
-        with reading(f"{self.path}: {name}"):
-            return np.asarray(dataset[()])
 
     def _dataset(self, name: str) -> h5py.Dataset:
         with reading(self.path):

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sylvian.data.corpora.base import CorpusFacts, SessionRef
+from sylvian.data.corpora.labels import spoken_phonemes
 from sylvian.data.corpora.matlab import Features, area_features, block_numbers, char_rows
 from sylvian.data.corpora.reading import dated, no_sessions
 from sylvian.data.corpora.willett2023_facts import WILLETT2023
 from sylvian.errors import DataError
-from sylvian.text import Lexicon, is_cue, normalize_sentence
+from sylvian.text import Lexicon
 from sylvian.types import Trial, TrialInfo, TrialKey
 
 _FOLDERS = {"train": "train", "test": "test", "holdout": "competitionHoldOut"}
@@ -115,12 +116,7 @@ class Willett2023:
             len(features),
             bin_s=self.facts.bin_s,
             sentence=sentence,
-            phonemes=self._phonemes(sentence),
+            phonemes=spoken_phonemes(sentence, self._lexicon),
             strategy=self.facts.participants[session.participant].strategies[0],
         )
         return Trial(info, features)
-
-    def _phonemes(self, sentence: str | None) -> tuple[str, ...] | None:
-        if sentence is None or is_cue(sentence) or not normalize_sentence(sentence):
-            return None
-        return self._lexicon.phonemes(sentence)
