@@ -1,4 +1,4 @@
-"""Z-scoring on read: not at all, by block, by block and day, or rolling and strictly causal."""
+"""Z-scoring on read: none, by block, by block and day, by participant, or rolling and causal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sylvian.config import Config
 from sylvian.data.corpora.base import ParticipantFacts
 from sylvian.data.moments import Moments, pooled
 
-Kind = Literal["none", "block", "block_and_day", "rolling"]
+Kind = Literal["none", "block", "block_and_day", "participant", "rolling"]
 Features = Float32[np.ndarray, "bins channels"]
 Apply = Callable[[int, Features], Features]
 
@@ -23,9 +23,10 @@ Apply = Callable[[int, Features], Features]
 class NormalizeConfig(Config):
     """How features are z-scored when a trial is read; the stored features are as published."""
 
-    kind: Literal["auto", "none", "block", "block_and_day", "rolling"] = Field(
+    kind: Literal["auto", "none", "block", "block_and_day", "participant", "rolling"] = Field(
         default="auto",
-        description="`auto` is `none` where the release is z-scored already and `block` elsewhere.",
+        description="`auto` is `none` where the release is z-scored already and `block` elsewhere; "
+        "`participant` takes one mean and spread a channel over all of a participant's days.",
     )
     epsilon: PositiveFloat = Field(
         default=1e-8, description="Added to the standard deviation, in the feature's unit."
@@ -53,7 +54,7 @@ class NormalizeConfig(Config):
 
 
 def lookahead_bins(kind: Kind) -> int | None:
-    """Bins of future a normalised bin has seen: 0, or None for the whole block."""
+    """Bins of future a normalised bin has seen: 0, or None for the whole block or more."""
     return 0 if kind in ("none", "rolling") else None
 
 
@@ -67,7 +68,11 @@ class TrialMoments:
 
 
 def session_normalizer(
-    kind: Kind, config: NormalizeConfig, trials: Sequence[TrialMoments]
+    kind: Kind,
+    config: NormalizeConfig,
+    trials: Sequence[TrialMoments],
+    *,
+    days: Moments | None = None,
 ) -> Apply:
     """Prepare the z-scoring of one session.
 
@@ -76,15 +81,24 @@ def session_normalizer(
         config: Epsilon and rolling window.
         trials: All trials of the session in the order of time; all splits, because a block's
             statistics need no labels.
+        days: Moments of all bins of the participant, which `participant` needs. A channel that does
+            not change in the session at hand comes out as zeros: the mean over the days.
 
     Returns:
         A function of a trial's place in `trials` and its features that gives them normalised.
+
+    Source: BIT z-scores its pretraining recordings across days (dossier §2).
     """
     if kind == "none":
         return lambda _, features: features
     if kind == "rolling":
         return _rolling(config, trials)
-    blocks = {trial.block: _affine(_block(trials, trial.block), config) for trial in trials}
+    if days is not None:
+        offset, scale = _affine(days, config)
+        still = pooled([trial.moments for trial in trials], len(days.mean)).is_flat
+        blocks = {trial.block: (offset, np.where(still, 0, scale)) for trial in trials}
+    else:
+        blocks = {trial.block: _affine(_block(trials, trial.block), config) for trial in trials}
     if kind == "block_and_day":
         blocks = _with_day(blocks, config, trials)
 

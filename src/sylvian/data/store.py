@@ -8,11 +8,13 @@ from typing import Any
 
 from sylvian.data.corpora.base import CorpusFacts
 from sylvian.data.index import Index, SessionEntry, read_index
+from sylvian.data.moments import Moments, pooled
 from sylvian.data.normalize import (
     Apply,
     Features,
     Kind,
     NormalizeConfig,
+    TrialMoments,
     is_left_out,
     lookahead_bins,
     repair,
@@ -54,7 +56,11 @@ class PreparedCorpus:
                 f"{folder}: every session has two dead channels or more, so none can be repaired; "
                 "read it with dead_channels='keep'"
             )
+        self._days = {entry.participant: _Days() for entry in self._entries.values()}
         sessions = [_Session(folder, entry, self, dead[p]) for p, entry in self._entries.items()]
+        for participant, days in self._days.items():
+            if self._kinds[participant] == "participant":
+                days.refuse_differing(f"{folder}: {participant}")
         places = {
             stored.info.key: (session, place)
             for session in sessions
@@ -119,6 +125,10 @@ class PreparedCorpus:
         """Say which z-score a participant's features get."""
         return self._kinds[participant]
 
+    def days(self, participant: str) -> _Days:
+        """All sessions of a participant; for the sessions themselves."""
+        return self._days[participant]
+
     def read(self, key: TrialKey) -> Trial:
         """Read one trial, float32, z-scored.
 
@@ -155,6 +165,31 @@ def _dead(entry: SessionEntry, path: str, config: NormalizeConfig) -> tuple[int,
     return entry.dead
 
 
+class _Days:
+    """The sessions of one participant, and their moments once somebody needed them."""
+
+    def __init__(self) -> None:
+        self._sessions: list[_Session] = []
+        self._moments: Moments | None = None
+
+    def add(self, session: _Session) -> None:
+        self._sessions.append(session)
+
+    def refuse_differing(self, where: str) -> None:
+        widths = sorted({session.n_channels for session in self._sessions})
+        if len(widths) > 1:
+            raise DataError(
+                f"{where}: sessions have {widths[0]} to {widths[-1]} channels, so that none is the "
+                "same on all days; use normalize.kind=block"
+            )
+
+    def moments(self) -> Moments:
+        if self._moments is None:
+            every = (trial.moments for session in self._sessions for trial in session.moments())
+            self._moments = pooled(every, self._sessions[0].n_channels)
+        return self._moments
+
+
 class _Session:
     """One session file: its table, and its normaliser once a trial was read."""
 
@@ -162,7 +197,9 @@ class _Session:
         self, folder: Path, entry: SessionEntry, corpus: PreparedCorpus, dead: Sequence[int]
     ) -> None:
         self._path = folder / entry.file
-        self._n_channels = entry.n_channels
+        self.n_channels = entry.n_channels
+        self._days = corpus.days(entry.participant)
+        self._days.add(self)
         self._dead = dead
         self._kind = corpus.kind(entry.participant)
         self._config = corpus.normalize
@@ -172,13 +209,16 @@ class _Session:
             self._path, name, entry.participant, entry.session
         )
 
+    def moments(self) -> list[TrialMoments]:
+        return read_moments(self._path, self.table)
+
     def features(self, place: int) -> Features:
-        raw = read_features(self._path, self.table[place], self._n_channels)
+        raw = read_features(self._path, self.table[place], self.n_channels)
         if self._kind == "none":
             return repair(raw, self._dead)
         if self._apply is None:
-            moments = read_moments(self._path, self.table)
-            self._apply = session_normalizer(self._kind, self._config, moments)
+            days = self._days.moments() if self._kind == "participant" else None
+            self._apply = session_normalizer(self._kind, self._config, self.moments(), days=days)
         return repair(self._apply(place, raw), self._dead)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -192,7 +192,8 @@ def test_an_empty_chunk_changes_nothing(rng):
 
 def test_each_kind_publishes_what_it_looks_at():
     assert [lookahead_bins(kind) for kind in ("none", "rolling")] == [0, 0]
-    assert [lookahead_bins(kind) for kind in ("block", "block_and_day")] == [None, None]
+    whole = ("block", "block_and_day", "participant")
+    assert [lookahead_bins(kind) for kind in whole] == [None, None, None]
 
 
 def test_auto_leaves_alone_what_the_release_z_scored():

@@ -207,3 +207,38 @@ def test_trials_of_one_session_may_not_differ_in_channels(
     make_t15(tmp_path, "2023-08-11", train=rows)
     with pytest.raises(DataError, match=r"b01/t001: .*expected \(9 bins, 3 channels\)"):
         prepare(Card2024(tmp_path, facts=facts), tmp_path / "data")
+
+
+ACROSS_DAYS = NormalizeConfig(kind="participant")
+
+
+def test_participant_z_scores_all_days_by_the_same_statistics(data):
+    raw = PreparedCorpus.open(data, "card2024", normalize=NormalizeConfig(kind="none"))
+    corpus = PreparedCorpus.open(data, "card2024", normalize=ACROSS_DAYS)
+    keys = [info.key for info in corpus.infos]
+    assert len({key.session for key in keys}) == 2
+    every = np.concatenate([raw.read(key).features for key in keys]).astype(np.float64)
+    got = [corpus.read(key).features for key in keys]
+    assert got[0].dtype == np.float32
+    expected = (every - every.mean(0)) / (every.std(0) + 1e-8)
+    np.testing.assert_allclose(np.concatenate(got), expected, atol=1e-4)
+    copy = pickle.loads(pickle.dumps(corpus))
+    np.testing.assert_array_equal(copy.read(keys[-1]).features, got[-1])
+    assert corpus.lookahead_bins is None
+
+
+def test_a_channel_that_is_dead_on_one_day_is_at_the_mean_of_all_days(one_dead):
+    corpus = PreparedCorpus.open(one_dead, "card2024", normalize=ACROSS_DAYS)
+    first, last = (corpus.read(corpus.infos[n].key).features for n in (0, -1))
+    assert not first[:, 4].any() and first[:, 3].any() and last[:, 4].any()
+
+
+def test_no_statistics_over_days_whose_columns_are_other_units(
+    tmp_path, few_t15, make_t15, make_t15_trial, rng
+):
+    facts = few_t15.model_copy(update={"participants": {"T15": ParticipantFacts(n_channels=None)}})
+    for date, width in (("2023-08-11", 3), ("2023-08-13", 5)):
+        make_t15(tmp_path, date, train=[make_t15_trial(1, 0, rng.normal(size=(9, width)))])
+    prepare(Card2024(tmp_path, facts=facts), tmp_path / "data")
+    with pytest.raises(DataError, match=r"T15: sessions have 3 to 5 channels.*kind=block"):
+        PreparedCorpus.open(tmp_path / "data", "card2024", normalize=ACROSS_DAYS)
