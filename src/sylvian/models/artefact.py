@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sylvian.config import Config, dump, load
-from sylvian.errors import CheckpointError, ConfigError, DataError
+from sylvian.errors import CheckpointError, ConfigError
 from sylvian.models.ctc import CtcModel
 from sylvian.models.encoder import EncoderConfig, build_encoder
 from sylvian.models.sessions import SessionSpec
@@ -30,6 +31,7 @@ class ModelFile(Config):
     format: int
     encoder: EncoderConfig
     sessions: tuple[SessionSpec, ...]
+    vocabulary_sha256: str
     extra: dict[str, Any]
 
 
@@ -41,18 +43,19 @@ def save_model(model: CtcModel, folder: Path, extra: Mapping[str, Any] | None = 
         folder: Replaced if it exists.
         extra: JSON values to keep beside the model (epoch, score, recipe).
     """
-    encoder = model.encoder
+    encoder, tokens = model.encoder, "".join(f"{token}\n" for token in model.vocabulary.tokens)
     description = ModelFile(
         format=FORMAT,
         encoder=encoder.config,
         sessions=encoder.sessions,
+        vocabulary_sha256=hashlib.sha256(tokens.encode()).hexdigest(),
         extra=dict(extra or {}),
     )
     with replaced_folder(folder) as fresh:
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(weights, fresh / "weights.safetensors")
         (fresh / "model.json").write_text(json.dumps(dump(description), indent=2) + "\n")
-        (fresh / "vocabulary.txt").write_text("".join(f"{t}\n" for t in model.vocabulary.tokens))
+        (fresh / "vocabulary.txt").write_text(tokens, encoding="utf-8")
 
 
 def load_model(folder: Path) -> CtcModel:
@@ -63,7 +66,7 @@ def load_model(folder: Path) -> CtcModel:
             or a tensor is missing, left over or of another shape or type.
     """
     description, folder = _read_description(folder)
-    vocabulary = _read_vocabulary(folder)
+    vocabulary = _read_vocabulary(folder, description.vocabulary_sha256)
     try:
         encoder = build_encoder(description.encoder, description.sessions)
     except ConfigError as failure:
@@ -142,14 +145,15 @@ def _read_description(folder: Path) -> tuple[ModelFile, Path]:
         raise CheckpointError(f"{path}: {failure}") from None
 
 
-def _read_vocabulary(folder: Path) -> Vocabulary:
+def _read_vocabulary(folder: Path, sha256: str) -> Vocabulary:
     path = folder / "vocabulary.txt"
     try:
-        return Vocabulary(tuple(path.read_text(encoding="utf-8").splitlines()))
+        content = path.read_bytes()
     except OSError as failure:
         raise CheckpointError(f"{path}: cannot read it ({failure.strerror})") from None
-    except (UnicodeDecodeError, DataError) as failure:
-        raise CheckpointError(f"{path}: {failure}") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise CheckpointError(f"{path}: not the vocabulary the model was saved with; copy it again")
+    return Vocabulary(tuple(content.decode().splitlines()))
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -20,7 +20,8 @@ def span_mask(
 
     Every trial draws its own span length, uniform from 1 to `max_span`, and hides exactly its share
     of frames in spans that do not overlap; the share is rounded up or down at random, so that it
-    is `ratio` on average at any length.
+    is `ratio` on average at any length. A trial counts as a circle, so that its ends are hidden as
+    often as its middle; a span may therefore be cut in two by them.
 
     Args:
         lengths: Frames of each trial.
@@ -36,10 +37,10 @@ def span_mask(
     """
     n_trials = len(lengths)
     spans = torch.randint(1, max_span + 1, (n_trials,), generator=generator).tolist()
-    rounding = torch.rand(n_trials, generator=generator).tolist()
+    rounding, turning = torch.rand(2, n_trials, generator=generator).tolist()
     masks = [
-        _mask_one(length, int(ratio * length + up), span, generator)
-        for length, span, up in zip(lengths, spans, rounding, strict=True)
+        _mask_one(length, int(ratio * length + up), span, generator).roll(int(turn * length))
+        for length, span, up, turn in zip(lengths, spans, rounding, turning, strict=True)
     ]
     return torch.cat(masks)
 
