@@ -46,6 +46,24 @@ def test_a_lab_adds_its_corpus_through_an_entry_point(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["card2024"], "2 corpora are called 'card2024': sylvian, lab:A; rename or uninstall"),
+        (["mine", "mine"], "2 corpora are called 'mine': lab:A, lab:B; rename or uninstall"),
+    ],
+)
+def test_two_corpora_of_one_name_are_refused(tmp_path, monkeypatch, names, message):
+    for name, letter in zip(names, "AB", strict=False):
+        info = tmp_path / f"lab{letter}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: lab{letter}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[sylvian.corpora]\n{name} = lab:{letter}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match=message):
+        corpus_class(names[0])
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"split": "dev"}, "split 'dev' is none of card2024's: train, val, test"),

@@ -79,6 +79,18 @@ _PLACES = {
     "falcon_m1": ("falcon", "FalconM1", "FALCON_M1"),
     "falcon_m2": ("falcon", "FalconM2", "FALCON_M2"),
     "kunz2025": ("kunz2025", "Kunz2025", "KUNZ2025"),
+    "churchland2012": ("churchland2012", "Churchland2012", "CHURCHLAND2012"),
+    "odoherty2017": ("odoherty2017", "ODoherty2017", "ODOHERTY2017"),
+    "perich2018": ("perich2018", "Perich2018", "PERICH2018"),
+    "evenchen2019": ("evenchen2019", "EvenChen2019", "EVENCHEN2019"),
+    "chowdhury2020": ("chowdhury2020", "Chowdhury2020", "CHOWDHURY2020"),
+    "ma2023": ("ma2023", "Ma2023", "MA2023"),
+    "temmar2025": ("temmar2025", "Temmar2025", "TEMMAR2025"),
+    "mc_maze": ("neural_latents", "McMaze", "MC_MAZE"),
+    "mc_rtt": ("neural_latents", "McRtt", "MC_RTT"),
+    "degenhart2020": ("degenhart2020", "Degenhart2020", "DEGENHART2020"),
+    "hennig2018": ("hennig2018", "Hennig2018", "HENNIG2018"),
+    "golub2018": ("golub2018", "Golub2018", "GOLUB2018"),
     "synthetic": ("synthetic", "Synthetic", "SYNTHETIC"),
 }
 
@@ -111,15 +123,20 @@ def corpus_class(name: str) -> CorpusClass:
     """Return what builds the corpus `name` from its raw folder: ours, or one a lab installed.
 
     Raises:
-        ConfigError: no corpus has that name; the message lists those that exist.
+        ConfigError: no corpus has that name, and the message lists those that exist; or more than
+            one has.
     """
-    if name in CORPORA:
-        return CORPORA[name]
-    for entry in entry_points(group=ENTRY_POINTS):
-        if entry.name == name:
-            found: CorpusClass = entry.load()
-            return found
-    raise ConfigError(f"unknown corpus {name!r}; there are: {', '.join(corpus_names())}")
+    installed = [entry for entry in entry_points(group=ENTRY_POINTS) if entry.name == name]
+    homes = ["sylvian"] * (name in _PLACES) + [entry.value for entry in installed]
+    if len(homes) > 1:
+        raise ConfigError(
+            f"{len(homes)} corpora are called {name!r}: {', '.join(homes)}; rename or uninstall "
+            "all but one"
+        )
+    if not homes:
+        raise ConfigError(f"unknown corpus {name!r}; there are: {', '.join(corpus_names())}")
+    found: CorpusClass = installed[0].load() if installed else CORPORA[name]
+    return found
 
 
 def corpus_names() -> tuple[str, ...]:
