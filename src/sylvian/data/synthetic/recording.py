@@ -29,6 +29,7 @@ PER_CROSSING = 2.2  # gamma shape a crossing adds: gives the real correlation of
 _LOG_SCALE = 0.12  # log power per unit of y: power varies by about 30 %
 _LOG_FLOOR = 3.0  # log power of an electrode's own noise (microvolts squared)
 _MOST = 25  # crossings in 20 ms; refractory neurons cannot do many more
+_TOGETHER = 16  # bins to a matrix product: below what BLAS shares among threads
 _LOG_RATES = (-7.0, 2.5)  # a log rate outside is cut: no drift makes an electrode absurd
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -62,8 +63,8 @@ def speech_drive(
     """Project articulation on the preferred directions; affine in `latents`."""
     centred = latents - tuning.centre
     return Drive(
-        centred @ (tuning.crossings * tuning.depth),
-        centred @ (tuning.power * (tuning.depth * np.float32(config.power_gain))),
+        _project(centred, tuning.crossings * tuning.depth),
+        _project(centred, tuning.power * (tuning.depth * np.float32(config.power_gain))),
     )
 
 
@@ -77,7 +78,7 @@ def noise_drive(
     warm_up = int(5 * config.noise_ms / BIN_MS)
     white = rng.standard_normal((n_bins + warm_up, len(tuning.loadings)), np.float32)
     sources = lfilter([np.sqrt(1 - memory**2)], [1, -memory], white, axis=0)[warm_up:]
-    common = sources.astype(np.float32) @ tuning.loadings
+    common = _project(sources.astype(np.float32), tuning.loadings)
     return Drive(common, common * np.float32(config.power_gain))
 
 
@@ -138,6 +139,23 @@ def log_likelihood(
     of_power = -0.5 * ((root - centre) / spread) ** 2 - np.log(spread)
     likelihood: Array = seen.crossings * rates - np.exp(rates) + of_power
     return likelihood
+
+
+def _project(
+    values: Float32[np.ndarray, "*candidates bins sources"],
+    weights: Float32[np.ndarray, "sources electrodes"],
+) -> Float32[np.ndarray, "*candidates bins electrodes"]:
+    """Multiply a few bins at a time.
+
+    Why here: BLAS would share the whole product among its threads. These products are too small to
+    gain by it, lose much on a busy machine, and would depend on how many cores there are.
+    """
+    *candidates, n_bins, n_sources = values.shape
+    missing = np.zeros((*candidates, -n_bins % _TOGETHER, n_sources), np.float32)
+    stacks = np.concatenate([values, missing], axis=-2)
+    product = stacks.reshape(*candidates, -1, _TOGETHER, n_sources) @ weights
+    whole: Array = product.reshape(*candidates, -1, weights.shape[1])
+    return whole[..., :n_bins, :]
 
 
 def _cube_root(shape: Array) -> tuple[Array, Array]:
