@@ -153,7 +153,8 @@ def _project(
     *candidates, n_bins, n_sources = values.shape
     missing = np.zeros((*candidates, -n_bins % _TOGETHER, n_sources), np.float32)
     stacks = np.concatenate([values, missing], axis=-2)
-    product = stacks.reshape(*candidates, -1, _TOGETHER, n_sources) @ weights
+    n_stacks = stacks.shape[-2] // _TOGETHER
+    product = stacks.reshape(*candidates, n_stacks, _TOGETHER, n_sources) @ weights
     whole: Array = product.reshape(*candidates, -1, weights.shape[1])
     return whole[..., :n_bins, :]
 
