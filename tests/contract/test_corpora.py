@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from layouts import human
+from layouts import human, monkeys
 from sylvian.data import NormalizeConfig, PreparedCorpus, check, prepare
 from sylvian.data.corpora import CORPORA, Card2024, Corpus, Synthetic, Willett2023
 from sylvian.data.synthetic import ParticipantConfig, SyntheticConfig, simulate
@@ -83,7 +83,7 @@ HUMAN = [
     human.falcon_m2,
     human.kunz2025,
 ]
-EVERY = [*BENCHMARKS, *map(written, HUMAN)]
+EVERY = [*BENCHMARKS, *map(written, HUMAN), *map(written, monkeys.EVERY)]
 SPOKEN = {Strategy.ATTEMPTED, Strategy.VOCALIZED, Strategy.SILENT, Strategy.IMAGINED}
 
 
@@ -126,7 +126,8 @@ def test_trials_are_what_the_facts_promise(corpus):
                 key.session_path == f"{corpus.facts.name}/{session.participant}/{session.session}"
             )
             assert trial.info.split in corpus.facts.splits and trial.info.split in session.paths
-            assert trial.features.shape == (trial.info.n_bins, facts.n_channels)
+            n_channels = facts.n_channels or trials[0].features.shape[1]
+            assert trial.features.shape == (trial.info.n_bins, n_channels)
             assert trial.features.dtype == np.float32 and np.isfinite(trial.features).all()
             assert trial.info.bin_s == corpus.facts.bin_s
             assert isinstance(trial.info.strategy, Strategy)
@@ -193,6 +194,19 @@ def test_a_benchmarks_train_and_val_trials_are_labelled(benchmark, tmp_path):
     prepare(benchmark, tmp_path / "data")
     splits = PreparedCorpus.open(tmp_path / "data", benchmark.facts.name).splits("benchmark")
     assert all(info.sentence for split in ("train", "val") for info in splits[split])
+
+
+def test_every_file_is_told_so_that_a_change_is_seen(corpus, tmp_path):
+    """What `prepare` fingerprints is what is read, whatever else lies around."""
+    told = {
+        path for ref in corpus.sessions() for path in (*ref.paths.values(), *ref.files.values())
+    }
+    assert all(path.is_file() for path in told)
+    (tmp_path / "raw/notes.mat").write_bytes(b"not a recording")
+    (tmp_path / "raw/sub-X_ses-20200101_ecephys.nwb").write_bytes(b"not one of ours")
+    assert {
+        path for ref in corpus.sessions() for path in (*ref.paths.values(), *ref.files.values())
+    } == told
 
 
 def test_a_file_cut_short_is_named(corpus, tmp_path):

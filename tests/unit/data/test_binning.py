@@ -7,7 +7,6 @@ from sylvian.data.corpora.binning import (
     bin_spike_times,
     bins_to_join,
     rebin_counts,
-    refuse_outside,
 )
 from sylvian.errors import ConfigError, DataError
 
@@ -58,16 +57,6 @@ def test_times_that_cannot_be_are_named(times, message):
 def test_a_window_that_is_not_a_number_is_named():
     with pytest.raises(DataError, match="f.nwb: window from 0.0 to nan s"):
         bin_spike_times([np.zeros(1)], start_s=0.0, stop_s=float("nan"), where="f.nwb")
-
-
-@pytest.mark.parametrize(("time", "ok"), [(0.0, True), (9.0, True), (-0.1, False), (9.1, False)])
-def test_spikes_outside_the_recording_are_refused(time, ok):
-    times = [np.array([4.0]), np.sort([4.0, time]), np.zeros(0)]
-    if ok:
-        refuse_outside(times, start_s=0.0, stop_s=9.0, where="f.nwb")
-        return
-    with pytest.raises(DataError, match=f"f.nwb: channel 1 has a spike at {time} s, outside"):
-        refuse_outside(times, start_s=0.0, stop_s=9.0, where="f.nwb")
 
 
 def test_joined_bins_keep_every_count_but_an_unfinished_rest():

@@ -77,29 +77,6 @@ def refuse_disorder(times: Num[np.ndarray, " spikes"], where: str) -> None:
         )
 
 
-def refuse_outside(
-    spike_times: Sequence[Num[np.ndarray, " _spikes"]], *, start_s: float, stop_s: float, where: str
-) -> None:
-    """Raise if a spike lies outside the recording, which says that clocks were mixed up.
-
-    Args:
-        spike_times: One array a channel, in seconds, sorted.
-        start_s: Start of the recording.
-        stop_s: End of the recording.
-        where: What begins the error message.
-
-    Raises:
-        DataError: names the channel and the time.
-    """
-    for channel, times in enumerate(spike_times):
-        if len(times) and not (start_s <= times[0] and times[-1] <= stop_s):
-            worst = times[0] if times[0] < start_s else times[-1]
-            raise DataError(
-                f"{where}: channel {channel} has a spike at {worst} s, outside the recording "
-                f"({start_s} to {stop_s} s); the file is damaged, download it again"
-            )
-
-
 def rebin_counts(
     counts: Num[np.ndarray, "bins channels"], factor: int
 ) -> Float32[np.ndarray, "joined channels"]:

@@ -27,7 +27,8 @@ class Piece:
         strategy: What the participant did.
         sentence: Prompt, readable, where there was one.
         phonemes: Its phonemes, where it was speech.
-        prompt_set: Part of the release it is from.
+        prompt_set: Part of the release it is from, or task.
+        bin_s: Width of its bins in seconds, where the release's are not all as the facts say.
     """
 
     split: str
@@ -37,6 +38,7 @@ class Piece:
     sentence: str | None = None
     phonemes: tuple[str, ...] | None = None
     prompt_set: str | None = None
+    bin_s: float | None = None
 
 
 def numbered(pieces: Iterable[Piece], session: SessionRef, facts: CorpusFacts) -> Iterator[Trial]:
@@ -51,7 +53,7 @@ def numbered(pieces: Iterable[Piece], session: SessionRef, facts: CorpusFacts) -
             key,
             piece.split,
             len(piece.features),
-            bin_s=facts.bin_s,
+            bin_s=facts.bin_s if piece.bin_s is None else piece.bin_s,
             sentence=piece.sentence,
             phonemes=piece.phonemes,
             strategy=piece.strategy,

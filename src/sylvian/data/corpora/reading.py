@@ -64,6 +64,12 @@ def dated(names: Iterable[str], prefix: str) -> dict[str, str]:
     }
 
 
+def iso_date(digits: str) -> str | None:
+    """Write `YYYYMMDD` as an ISO date; None if there is no such day."""
+    parts = digits[:4], digits[4:6], digits[6:]
+    return "-".join(parts) if _is_date(*parts) else None
+
+
 def no_sessions(raw: Path, facts: CorpusFacts, expected: str) -> DataError:
     """Make the error for a folder without a single session of the release."""
     return DataError(f"{raw}: no {expected} found; {facts.directions or 'check the folder'}")
