@@ -53,6 +53,8 @@ def main() -> None:
 
     With `SYLVIAN_DEBUG=1` or `--debug` anywhere the traceback is kept.
     """
+    # Threads that spin while they wait for each other slow a shared machine down tenfold and more.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv or os.environ.get("SYLVIAN_DEBUG") == "1"
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

@@ -79,7 +79,7 @@ def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> 
 
     Args:
         out: Folder for everything: raw, data, runs, report.html and results.json.
-        quick: One small participant and less training, in under two minutes.
+        quick: One participant who speaks fewer and shorter sentences, in under two minutes.
         progress: Told how far each stage is.
 
     Raises:
@@ -94,7 +94,7 @@ def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> 
     rows: list[Row] = []
     for participant in config.participants:
         for encoder in ENCODERS:
-            run = _train(out, encoder, participant.name, quick=quick, progress=progress)
+            run = _train(out, encoder, participant.name, progress)
             runs.append(run)
             rows += _decode(run, participant.name, encoder, lm, progress)
     results, report = out / "results.json", out / "report.html"
@@ -124,17 +124,12 @@ def _recordings(out: Path, config: SyntheticConfig, progress: Progress) -> Path:
     return lm
 
 
-def _train(
-    out: Path, encoder: str, participant: str, *, quick: bool, progress: Progress
-) -> RunFolder:
+def _train(out: Path, encoder: str, participant: str, progress: Progress) -> RunFolder:
     """Train one encoder for one participant, or go on where an interrupted demo stopped."""
     from sylvian.recipes import build_recipe
     from sylvian.runs import RunFolder
 
     overrides = ["corpus=synthetic", f"participant={participant}", "splits=bit"]
-    if quick:
-        epochs = build_recipe(encoder, overrides).train.epochs
-        overrides.append(f"train.epochs={epochs // 2}")
     data, runs = out / "data", out / "runs"
     begun = [run for run in _begun(runs) if run.recipe == build_recipe(encoder, overrides)]
     name = f"train {encoder} {participant}"

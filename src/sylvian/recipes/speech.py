@@ -82,9 +82,9 @@ def _small_rnn(corpus: str) -> Recipe:
     return Recipe(
         name="rnn",
         corpus=corpus,
-        encoder=GruConfig(width=128, depth=2, dropout=0.2),
-        augment=AugmentConfig(noise_std=0.5, offset_std=0.1, random_cut=3),
-        train=TrainConfig(epochs=40, batch_size=16, learning_rate=3e-3, precision="bf16"),
+        encoder=GruConfig(width=128, depth=2, kernel_bins=10, stride_bins=5, dropout=0.2),
+        augment=AugmentConfig(noise_std=0.5, offset_std=0.1),
+        train=TrainConfig(epochs=24, batch_size=16, learning_rate=4e-3, precision="bf16"),
     )
 
 
@@ -101,5 +101,5 @@ def _small_tfs(corpus: str) -> Recipe:
             attention_dropout=0.1,
             feedforward_dropout=0.2,
         ),
-        train=TrainConfig(epochs=60, batch_size=16, learning_rate=1e-3, precision="bf16"),
+        train=TrainConfig(epochs=30, batch_size=16, learning_rate=1e-3, precision="bf16"),
     )

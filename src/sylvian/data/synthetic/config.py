@@ -187,6 +187,8 @@ class SyntheticConfig(Config):
             "eval_trials": 40,
             "hidden_trials": 4,
             "max_words": 8,
+            "speech": SpeechConfig(words_per_minute=90.0),
+            "neural": NeuralConfig(snr=1.5),
         }
         return cls(
             participants=(
@@ -205,10 +207,12 @@ class SyntheticConfig(Config):
                     layout="card2024",
                     sessions=2,
                     train_trials=100,
-                    eval_trials=40,
+                    eval_trials=80,
                     hidden_trials=4,
                     fifty_share=0.8,
                     max_words=6,
+                    train_only_sessions=(),
+                    speech=SpeechConfig(words_per_minute=90.0),
                     neural=NeuralConfig(snr=1.5),
                 ),
             )
