@@ -16,7 +16,7 @@ from sylvian.config import Config
 from sylvian.errors import ConfigError
 from sylvian.models.base import Encoder, Length
 from sylvian.models.dropout import drop
-from sylvian.models.frontend import DayAffine
+from sylvian.models.frontend import DayAffine, pad_rows
 from sylvian.models.recurrent import run_gru
 from sylvian.models.sessions import SessionSpec
 from sylvian.models.smoothing import Smoother, SmootherState, SmoothingConfig
@@ -120,7 +120,7 @@ class Gru(Encoder):
         self.day = DayAffine(channels)
         self.gru = _make_gru(config, channels[0] * config.kernel_bins)
         self.n_states = config.depth * directions
-        self.initial = nn.Parameter(_glorot(1, 1, config.width)) if config.learned_start else None
+        self.initial = nn.Parameter(_glorot(1, config.width)) if config.learned_start else None
 
     def n_frames(self, n_bins: Length) -> Length:
         """Kernels that fit into the trial; a shorter trial is completed with zeros to one."""
@@ -141,10 +141,9 @@ class Gru(Encoder):
             self._patches(self._front(trial[:length], index))
             for trial, length, index in zip(features, lengths, sessions, strict=True)
         ]
-        packed = nn.utils.rnn.pack_sequence(trials, enforce_sorted=False)
-        latents = run_gru(self.gru, packed, self._hidden(len(trials), packed.data.dtype))
-        padded, _ = nn.utils.rnn.pad_packed_sequence(latents, batch_first=True)
-        return padded
+        frames = [len(trial) for trial in trials]
+        rows = torch.cat(trials)
+        return pad_rows(run_gru(self.gru, rows, frames, self._initial_states(rows.dtype)), frames)
 
     def start(self, session: int) -> GruState:
         """Begin a trial; see `Encoder.start`."""
@@ -159,7 +158,7 @@ class Gru(Encoder):
             session=session,
             smoother=None if self.smoother is None else self.smoother.start(n_channels),
             waiting=weight.new_zeros(0, n_channels),
-            hidden=self._hidden(1, weight.dtype),
+            hidden=self._initial_states(weight.dtype).unsqueeze(1).contiguous(),
             n_frames=0,
         )
 
@@ -223,11 +222,11 @@ class Gru(Encoder):
             pieces.append(whole[:, :taken].flatten(1))
         return torch.cat(pieces, dim=1)
 
-    def _hidden(self, n_trials: int, dtype: torch.dtype) -> Tensor:
+    def _initial_states(self, dtype: torch.dtype) -> Float[Tensor, "states width"]:
+        """Give the first hidden state of every layer and direction."""
         if self.initial is None:
-            shape = (self.n_states, n_trials, self.config.width)
-            return torch.zeros(shape, dtype=dtype, device=self.device)
-        return self.initial.to(dtype).expand(self.n_states, n_trials, -1).contiguous()
+            return torch.zeros(self.n_states, self.config.width, dtype=dtype, device=self.device)
+        return self.initial.to(dtype).expand(self.n_states, -1)
 
 
 def _make_gru(config: GruConfig, n_inputs: int) -> nn.GRU:

@@ -3,9 +3,8 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
-from sylvian.models.recurrent import run_gru
+from sylvian.models.recurrent import _run_fused, run_gru
 
 
 def trials(lengths: list[int]) -> list[torch.Tensor]:
@@ -18,15 +17,13 @@ def trials(lengths: list[int]) -> list[torch.Tensor]:
 def test_equals_torch_forwards_and_backwards(lengths, bidirectional):
     torch.manual_seed(0)
     gru = nn.GRU(5, 7, num_layers=2, bidirectional=bidirectional, batch_first=True)
-    states = torch.randn(4 if bidirectional else 2, 1, 7, requires_grad=True)
+    states = torch.randn(4 if bidirectional else 2, 7, requires_grad=True)
     inputs, results = trials(lengths), []
-    for run in (lambda *given: run_gru(gru, *given), lambda *given: gru(*given)[0]):
-        packed = pack_sequence(inputs, enforce_sorted=False)
-        outputs = run(packed, states.expand(-1, len(lengths), -1).contiguous())
-        padded, _ = pad_packed_sequence(outputs, batch_first=True)
-        loss = (padded * torch.arange(padded.numel()).view_as(padded).sin()).sum()
+    for run in (run_gru, _run_fused):
+        outputs = run(gru, torch.cat(inputs), lengths, states)
+        loss = (outputs * torch.arange(outputs.numel()).view_as(outputs).sin()).sum()
         gradients = torch.autograd.grad(loss, [*inputs, states, *gru.parameters()])
-        results.append([padded, *gradients])
+        results.append([outputs, *gradients])
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
@@ -34,11 +31,11 @@ def test_equals_torch_forwards_and_backwards(lengths, bidirectional):
 def test_mixed_precision_stays_close():
     torch.manual_seed(0)
     gru = nn.GRU(5, 32, num_layers=3, batch_first=True)
-    packed = pack_sequence([trial.detach() for trial in trials([40, 25])], enforce_sorted=False)
-    states, gradients = torch.zeros(3, 2, 32), []
+    lengths, gradients = [40, 25], []
+    rows = torch.cat(trials(lengths)).detach()
     for mixed in (False, True):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
-            outputs = run_gru(gru, packed, states).data
+            outputs = run_gru(gru, rows, lengths, torch.zeros(3, 32))
         own = torch.autograd.grad(outputs.float().square().sum(), list(gru.parameters()))
         gradients.append(torch.cat([gradient.flatten() for gradient in own]))
     exact, rough = gradients
@@ -49,7 +46,7 @@ def test_mixed_precision_stays_close():
 def test_dropout_acts_between_layers_while_training():
     torch.manual_seed(0)
     gru = nn.GRU(5, 8, num_layers=2, dropout=0.5, batch_first=True)
-    packed, states = pack_sequence([torch.randn(6, 5)]), torch.zeros(2, 1, 8)
-    assert not torch.equal(run_gru(gru, packed, states).data, run_gru(gru, packed, states).data)
+    known = gru, torch.randn(6, 5), [6], torch.zeros(2, 8)
+    assert not torch.equal(run_gru(*known), run_gru(*known))
     gru.eval()
-    assert torch.equal(run_gru(gru, packed, states).data, run_gru(gru, packed, states).data)
+    assert torch.equal(run_gru(*known), run_gru(*known))
