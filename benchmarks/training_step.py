@@ -11,12 +11,13 @@ Noise augmentation is left out on both sides; it belongs to the loader's budget.
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -72,6 +73,7 @@ class Ours:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=5e-4, fused=True)
 
     def loss(self, batch: Batch) -> torch.Tensor:
+        """Mean CTC loss of a batch."""
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return self.objective(batch).total
 
@@ -85,6 +87,7 @@ class Reference:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=5e-4)
 
     def loss(self, batch: Batch) -> torch.Tensor:
+        """Mean CTC loss of a batch."""
         model, inputs = self.model, (batch.features, batch.n_bins, batch.labels, batch.n_labels)
         return reference_loss(model, *inputs)
 
@@ -106,6 +109,7 @@ class Clock:
     cpu_s: float = 0.0
 
     def measure(self, work: Callable[[], None], trials: int) -> None:
+        """Add the time that `work` takes on so many trials."""
         wall, cpu = time.perf_counter(), time.process_time()
         work()
         self.wall_s += time.perf_counter() - wall
@@ -163,7 +167,9 @@ def peak_of_own_steps(side: str, batch_size: int, seed: int) -> float:
     chosen = Ours() if side == "ours" else Reference()
     for _ in range(2):
         step(chosen, batch)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss: a child inherits its parent's high-water mark with it.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return float(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 @dataclass
