@@ -28,7 +28,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from sylvian.decode.arpafile import write_arpa
-from sylvian.decode.beam import DecodeConfig, FirstPass
+from sylvian.decode.beam import PRESETS, DecodeConfig, FirstPass
 from sylvian.decode.combine import total_score
 from sylvian.decode.graph import GraphConfig, build_graph
 from sylvian.decode.greedy import greedy
@@ -41,11 +41,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "data" / "lm_text" / "c4_short_s
 FRAME_S = 0.1
 N_WORDS = 40_000
 SILENCE = GraphConfig(silence_probability=0.5, start_silence_probability=0.5)
-OURS = {
-    "published": DecodeConfig(),
-    "t12": DecodeConfig(acoustic_scale=0.5, blank_penalty=math.log(7), beam=18.0),
-    "fast": DecodeConfig(beam=13.0, max_active=1500, lattice_beam=6.0),
-}
+OURS = {"default": DecodeConfig(), "t15": PRESETS["t15"], "t12": PRESETS["t12-5gram"]}
 FLASHLIGHT = {"beam 100": (100, 41, 17.0), "beam 500": (500, 41, 17.0)}
 
 
@@ -152,7 +148,7 @@ def run_flashlight(folder: Path, name: str) -> dict[str, object]:
     from flashlight.lib.text.decoder.kenlm import KenLM
     from flashlight.lib.text.dictionary import Dictionary
 
-    ours, vocabulary = OURS["published"], phoneme_vocabulary()
+    ours, vocabulary = OURS["default"], phoneme_vocabulary()
     size, size_token, threshold = FLASHLIGHT[name]
     start = time.process_time()
     lexicon = Lexicon.read(folder / "lexicon.txt")

@@ -92,7 +92,7 @@ class FirstPass:
         return self._run(state, log_p) if len(log_p) else state
 
     def _run(self, state: BeamState, log_p: Float64[np.ndarray, "frames tokens"]) -> BeamState:
-        costs = -self.config.acoustic_scale * log_p
+        costs = np.ascontiguousarray(-self.config.acoustic_scale * log_p)
         tape, first, n_links, reach = search.advance(
             self._map, self._settings, state.active, costs, state.reach
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -22,6 +23,15 @@ def compiled(function: F) -> F:
     """
     plain = inspect.unwrap(function)
     try:
-        return cast(F, numba.njit(cache=True)(plain))
+        return cast(F, numba.njit(cache=True, error_model="numpy")(plain))
     except RuntimeError:  # no folder to keep machine code in
         return cast(F, numba.njit(plain))
+
+
+@compiled
+def longer(array: Any, size: int) -> Any:
+    """Copy an array into a longer one."""
+    copy = np.empty(size, array.dtype)
+    for i in range(len(array)):  # a slice would take a second more to compile
+        copy[i] = array[i]
+    return copy

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from sylvian.decode.compiled import compiled
+from sylvian.decode.compiled import compiled, longer
 
 
 class Lattice(NamedTuple):
@@ -35,12 +35,25 @@ class Lattice(NamedTuple):
 
 
 class Trail(NamedTuple):
-    """Ways found so far: token reached, way before it, link taken, cost."""
+    """Ways through a lattice, and the partial sequences they belong to.
+
+    Attributes:
+        token: Token each way has reached.
+        before: Way it continues, -1 for none.
+        link: Link it took.
+        next: Another way of the same partial sequence to another token, -1 for none.
+        cost: Cost so far.
+        head: First way of each partial sequence.
+        total: Lowest total cost of each partial sequence.
+    """
 
     token: Int32[np.ndarray, " ways"]
     before: Int32[np.ndarray, " ways"]
     link: Int32[np.ndarray, " ways"]
+    next: Int32[np.ndarray, " ways"]
     cost: Float64[np.ndarray, " ways"]
+    head: Int32[np.ndarray, " partial"]
+    total: Float64[np.ndarray, " partial"]
 
 
 @compiled
@@ -84,18 +97,28 @@ def links_within(
 
 
 @compiled
-def _roomier(trail: Trail, n: int, needed: int) -> Trail:
-    if n + needed <= len(trail.token):
-        return trail
-    size = 2 * (n + needed)
-    bigger = Trail(
-        np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size)
-    )
-    bigger.token[:n] = trail.token[:n]
-    bigger.before[:n] = trail.before[:n]
-    bigger.link[:n] = trail.link[:n]
-    bigger.cost[:n] = trail.cost[:n]
-    return bigger
+def _roomier(trail: Trail, ways: int, partial: int) -> Trail:
+    if ways > len(trail.token):
+        trail = Trail(
+            longer(trail.token, 2 * ways),
+            longer(trail.before, 2 * ways),
+            longer(trail.link, 2 * ways),
+            longer(trail.next, 2 * ways),
+            longer(trail.cost, 2 * ways),
+            trail.head,
+            trail.total,
+        )
+    if partial > len(trail.head):
+        trail = Trail(
+            trail.token,
+            trail.before,
+            trail.link,
+            trail.next,
+            trail.cost,
+            longer(trail.head, 2 * partial),
+            longer(trail.total, 2 * partial),
+        )
+    return trail
 
 
 @compiled
@@ -104,125 +127,120 @@ def _spread(
     ahead: Float64[np.ndarray, " tokens"],
     limit: float,
     trail: Trail,
-    n: int,
-    ways: Int32[np.ndarray, " ways"],
+    counts: tuple[int, int],
+    head: int,
     here: Int32[np.ndarray, " tokens"],
-) -> tuple[Trail, int, int, Int32[np.ndarray, " said"]]:
-    """Follow a partial sequence through all links that say nothing.
+    following: Int32[np.ndarray, " words"],
+) -> tuple[Trail, tuple[int, int], int]:
+    """Follow a partial sequence through all links that say nothing, and note the next words.
 
     Args:
         lattice: The lattice.
         ahead: Cost to the end of each token.
         limit: Highest total cost.
         trail: Ways.
-        n: Number of ways.
-        ways: Where the sequence's last word led.
+        counts: Number of ways and of partial sequences.
+        head: First way of the sequence to follow.
         here: Scratch, all -1 between calls: best way of this sequence to each token.
+        following: Scratch, all -1 between calls: the sequence with each word added.
 
     Returns:
-        The trail, its length, the way that ends best here (-1 for none), and the ways that say a
-        next word.
+        The trail, the numbers of ways and of partial sequences (the new ones at the end), and the
+        way that ends best here (-1 for none).
     """
-    waiting = 0
-    for way in ways:
+    n, n_partial = counts
+    waiting, token, way = 0, len(ahead), head
+    while way >= 0:
+        token = min(token, trail.token[way])
+        waiting += here[trail.token[way]] < 0
         known = here[trail.token[way]]
-        waiting += known < 0
         if known < 0 or trail.cost[way] < trail.cost[known]:
             here[trail.token[way]] = way
-    said = [np.int32(0) for _ in range(0)]
+        way = trail.next[way]
     best_end, best_cost = -1, limit
-    token = np.min(trail.token[ways])
     while waiting:
-        way, token = here[token], token + 1
+        way, token = int(here[token]), token + 1
         if way < 0:
             continue
         here[token - 1] = -1
         waiting -= 1
-        end_cost = trail.cost[way] + lattice.final[token - 1]
-        if end_cost <= best_cost:
-            best_end, best_cost = way, end_cost
+        if trail.cost[way] + lattice.final[token - 1] <= best_cost:
+            best_end, best_cost = way, trail.cost[way] + lattice.final[token - 1]
         first, end = lattice.first[token - 1], lattice.first[token]
-        trail = _roomier(trail, n, end - first)
+        trail = _roomier(trail, n + end - first, n_partial + end - first)
         for link in range(first, end):
-            target, cost = lattice.target[link], trail.cost[way] + lattice.cost[link]
+            target, word = lattice.target[link], lattice.word[link]
+            cost = trail.cost[way] + lattice.cost[link]
             if cost + ahead[target] > limit:
                 continue
-            if lattice.word[link] > 0:
-                said.append(np.int32(n))
-            else:
-                known = here[target]
-                if known >= 0 and trail.cost[known] <= cost:
+            if word == 0:
+                if here[target] >= 0 and trail.cost[here[target]] <= cost:
                     continue
-                waiting += known < 0
+                waiting += here[target] < 0
                 here[target] = n
+            else:
+                if following[word] < 0:
+                    following[word] = n_partial
+                    trail.head[n_partial], trail.total[n_partial] = -1, np.inf
+                    n_partial += 1
+                longest = following[word]
+                trail.next[n], trail.head[longest] = trail.head[longest], n
+                trail.total[longest] = min(trail.total[longest], cost + ahead[target])
             trail.token[n], trail.before[n], trail.link[n], trail.cost[n] = target, way, link, cost
             n += 1
-    return trail, n, best_end, np.array(said)
+    for sequence in range(counts[1], n_partial):
+        following[lattice.word[trail.link[trail.head[sequence]]]] = -1
+    return trail, (n, n_partial), best_end
 
 
 @compiled
 def best_sequences(
-    lattice: Lattice, n_best: int, limit: float
-) -> list[tuple[float, Int32[np.ndarray, " _"]]]:
+    lattice: Lattice, n_words: int, n_best: int, beam: float
+) -> tuple[Trail, Int32[np.ndarray, " found"]]:
     """Find the best distinct word sequences, best first.
 
     Args:
         lattice: The lattice; token 0 is the start.
-        n_best: How many at most.
-        limit: Highest total cost.
+        n_words: Number of words, as links number them from 1 on.
+        n_best: How many sequences at most.
+        beam: How much more than the best a sequence may cost.
 
     Returns:
-        Total cost and the links of the best way of each sequence.
+        The trail and the way of each sequence; `links_of` gives its links.
     """
     ahead = costs_to_end(lattice)
-    here = np.full(len(ahead), -1, np.int32)
-    trail = Trail(
-        np.zeros(1024, np.int32),
-        np.full(1024, -1, np.int32),
-        np.full(1024, -1, np.int32),
-        np.zeros(1024),
-    )
-    n = 1
-    partial = [np.zeros(1, np.int32)]
+    limit = ahead[0] + beam
+    here, following = np.full(len(ahead), -1, np.int32), np.full(n_words + 1, -1, np.int32)
+    nowhere = np.full(1, -1, np.int32)
+    start = np.zeros(1, np.int32)
+    trail = Trail(start, nowhere, nowhere, nowhere, np.zeros(1), start, np.zeros(1))
+    counts = (len(trail.token), len(trail.head))
     queue = [(ahead[0], 0)]  # number of a partial sequence, or -1 - way of a complete one
-    found = [(0.0, np.zeros(0, np.int32)) for _ in range(0)]
-    while queue and len(found) < n_best:
-        total, number = heapq.heappop(queue)
+    found, n_found = np.empty(n_best, np.int32), 0
+    while len(queue) > 0 and n_found < n_best:
+        _, number = heapq.heappop(queue)
         if number < 0:
-            found.append((total, _links_to(trail, -1 - number)))
+            found[n_found] = -1 - number
+            n_found += 1
             continue
-        trail, n, end, said = _spread(lattice, ahead, limit, trail, n, partial[number], here)
+        first_new = counts[1]
+        trail, counts, end = _spread(
+            lattice, ahead, limit, trail, counts, trail.head[number], here, following
+        )
         if end >= 0:
-            total = trail.cost[end] + lattice.final[trail.token[end]]
-            heapq.heappush(queue, (total, -1 - end))
-        words = lattice.word[trail.link[said]]
-        order = np.argsort(words, kind="mergesort")
-        start = 0
-        for i in range(1, len(order) + 1):
-            if i == len(order) or words[order[i]] != words[order[start]]:
-                ways = said[order[start:i]]
-                start = i
-                heapq.heappush(queue, (_best_total(trail, ways, ahead), len(partial)))
-                partial.append(ways)
-    return found
+            heapq.heappush(queue, (trail.cost[end] + lattice.final[trail.token[end]], -1 - end))
+        for sequence in range(first_new, counts[1]):
+            heapq.heappush(queue, (trail.total[sequence], sequence))
+    return trail, found[:n_found]
 
 
 @compiled
-def _best_total(
-    trail: Trail, ways: Int32[np.ndarray, " ways"], ahead: Float64[np.ndarray, " tokens"]
-) -> float:
-    best = np.inf
-    for way in ways:
-        best = min(best, trail.cost[way] + ahead[trail.token[way]])
-    return best
-
-
-@compiled
-def _links_to(trail: Trail, way: int) -> Int32[np.ndarray, " links"]:
+def links_of(trail: Trail, way: int) -> Int32[np.ndarray, " links"]:
+    """Give the links of a way from the start on."""
     n, at = 0, way
     while trail.before[at] >= 0:
-        n, at = n + 1, trail.before[at]
+        n, at = n + 1, int(trail.before[at])
     links, at = np.empty(n, np.int32), way
     for i in range(n - 1, -1, -1):
-        links[i], at = trail.link[at], trail.before[at]
+        links[i], at = trail.link[at], int(trail.before[at])
     return links

@@ -12,7 +12,7 @@ from sylvian.decode import search
 from sylvian.decode.combine import total_score
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.graph import DecodingGraph
-from sylvian.decode.lattice import Lattice, best_sequences, costs_to_end, links_within
+from sylvian.decode.lattice import Lattice, best_sequences, links_of, links_within
 from sylvian.types import Hypothesis, NBest, Scores, TrialKey
 
 _ROUNDING = 1e-3  # nats; the search notes link costs in single precision
@@ -79,9 +79,10 @@ def read_out(
     moves = _moves(graph, tokens, frame, log_p, links, np.flatnonzero(near))
     moves, final = _renumbered(moves, final)
     lattice = _lattice(moves, final, config)
-    limit = costs_to_end(lattice)[0] + config.lattice_beam + _ROUNDING
-    found = best_sequences(lattice, config.n_best, limit)
-    hypotheses = [_hypothesis(graph, moves.select(way), final) for _, way in found]
+    beam = config.lattice_beam + _ROUNDING
+    trail, found = best_sequences(lattice, len(graph.words), config.n_best, beam)
+    ways = (moves.select(links_of(trail, way)) for way in found.tolist())
+    hypotheses = [_hypothesis(graph, way, final) for way in ways]
     hypotheses.sort(key=lambda hypothesis: -total_score(hypothesis.scores, config))
     return NBest(key, tuple(hypotheses))
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
-from sylvian.decode.compiled import compiled
+from sylvian.decode.compiled import compiled, longer
 
 STAY, FREE = -1, -2  # a link that keeps its state; a link that consumes no frame
 _SLACK = 0.5  # Kaldi's beam_delta: room above a cutoff set by the number of tokens
@@ -81,7 +81,7 @@ class Pool(NamedTuple):
     state: Int32[np.ndarray, " slots"]
     last: UInt8[np.ndarray, " slots"]
     cost: Float64[np.ndarray, " slots"]
-    fresh: UInt8[np.ndarray, " slots"]  # 1 where the best way entered the state at this frame
+    fresh: UInt8[np.ndarray, " slots"]  # 1 where some way entered the state at this frame
 
 
 class Moves(NamedTuple):
@@ -118,14 +118,6 @@ def _new_pool(n_slots: int) -> Pool:
 
 
 @compiled
-def _longer(array: Any, size: int) -> Any:
-    """Copy an array into a longer one."""
-    longer = np.empty(size, array.dtype)
-    longer[: len(array)] = array
-    return longer
-
-
-@compiled
 def _bucket(pool: Pool, key: int) -> int:
     """Bucket of a key, or the free one where it belongs."""
     mask = len(pool.buckets) - 1
@@ -153,10 +145,11 @@ def _offer(pool: Pool, n: int, key: int, cost: float, fresh: int) -> int:
         pool.buckets[bucket, 1] = slot
         pool.state[slot] = (key >> 8) & 0xFFFFFFFF
         pool.last[slot] = key & 255
-    elif pool.cost[slot] <= cost:
-        return slot
-    pool.cost[slot] = cost
-    pool.fresh[slot] = fresh
+        pool.cost[slot] = cost
+        pool.fresh[slot] = fresh
+    else:
+        pool.cost[slot] = min(pool.cost[slot], cost)
+        pool.fresh[slot] = max(pool.fresh[slot], fresh)
     return slot
 
 
@@ -174,10 +167,10 @@ def _roomier_pool(pool: Pool, n: int, frame: int) -> Pool:
 def _roomier_moves(moves: Moves) -> Moves:
     size = 2 * len(moves.slot)
     return Moves(
-        _longer(moves.source, size),
-        _longer(moves.slot, size),
-        _longer(moves.arc, size),
-        _longer(moves.cost, size),
+        longer(moves.source, size),
+        longer(moves.slot, size),
+        longer(moves.arc, size),
+        longer(moves.cost, size),
     )
 
 
@@ -225,7 +218,7 @@ def _emit(
     moves: Moves,
 ) -> tuple[int, int, Pool, Moves]:
     """Move every token by one frame; moves that end `reach` above the best so far are dropped."""
-    n, n_moves = 0, 0
+    n = n_moves = 0 * frame  # no literals: Numba compiles a callee again for each
     best = _lowest(tape.cost, active[0], active[1])
     cutoff = _first_cutoff(graph, settings, tape, best, costs) + reach
     cheapest = costs[_lowest(costs, 1, len(costs))] + graph.floor
@@ -324,10 +317,17 @@ def _bound(pool: Pool, n: int, settings: Settings) -> tuple[float, float]:
 
 @compiled
 def _keep(
-    graph: Map, pool: Pool, n: int, cutoff: float, number: Int32[np.ndarray, " slots"], before: int
+    graph: Map,
+    pool: Pool,
+    n: int,
+    cutoff: float,
+    number: Int32[np.ndarray, " slots"],
+    order: Int32[np.ndarray, " slots"],
+    before: int,
 ) -> int:
     """Number the tokens to keep, from `before` on, those that move freely last, by falling rank.
 
+    Fills `number` by slot (-1: dropped) and `order`, the slots by number; returns the end.
     Every link of the lattice then leads from a lower to a higher number.
     """
     n_special = len(graph.free_target)
@@ -345,6 +345,7 @@ def _keep(
             state = pool.state[slot]
             rank = 255 - graph.rank[state] + 1 if state < n_special else 0
             number[slot] = counts[rank]
+            order[counts[rank] - before] = slot
             counts[rank] += 1
     return start
 
@@ -382,15 +383,18 @@ def _record_free(
     settings: Settings,
     pool: Pool,
     number: Int32[np.ndarray, " slots"],
+    order: Int32[np.ndarray, " slots"],
     frame: int,
     tape: Tape,
     tokens: tuple[int, int],
     n_links: int,
 ) -> int:
-    """Write the free moves between the kept tokens of a frame."""
+    """Write the free moves out of the states entered at this frame."""
     for token in range(tokens[0], tokens[1]):
         state = tape.state[token]
         if state >= len(graph.free_target) or graph.free_target[state] < 0:
+            continue
+        if pool.fresh[order[token - tokens[0]]] == 0:
             continue
         key = _key(frame, graph.free_target[state], tape.last[token])
         bucket = _bucket(pool, key)
@@ -408,12 +412,12 @@ def _record_free(
 @compiled
 def _roomier_tape(tape: Tape, tokens: int, links: int) -> Tape:
     if tokens > len(tape.state):
-        state, last = _longer(tape.state, 2 * tokens), _longer(tape.last, 2 * tokens)
-        cost = _longer(tape.cost, 2 * tokens)
+        state, last = longer(tape.state, 2 * tokens), longer(tape.last, 2 * tokens)
+        cost = longer(tape.cost, 2 * tokens)
         tape = Tape(state, last, cost, tape.source, tape.target, tape.arc, tape.link_cost)
     if links > len(tape.source):
-        source, target = _longer(tape.source, 2 * links), _longer(tape.target, 2 * links)
-        arc, link_cost = _longer(tape.arc, 2 * links), _longer(tape.link_cost, 2 * links)
+        source, target = longer(tape.source, 2 * links), longer(tape.target, 2 * links)
+        arc, link_cost = longer(tape.arc, 2 * links), longer(tape.link_cost, 2 * links)
         tape = Tape(tape.state, tape.last, tape.cost, source, target, arc, link_cost)
     return tape
 
@@ -440,11 +444,11 @@ def advance(
         than their content); the first token of each frame and the end of the last; the number of
         links; the next reach.
     """
-    n, n_links = len(active.state), 0
+    n = len(active.state)
     tape = Tape(
-        active.state.copy(),
-        active.last.copy(),
-        active.cost.copy(),
+        longer(active.state, max(n, 4096)),
+        longer(active.last, max(n, 4096)),
+        longer(active.cost, max(n, 4096)),
         np.empty(4096, np.int32),
         np.empty(4096, np.int32),
         np.empty(4096, np.int32),
@@ -457,14 +461,14 @@ def advance(
         np.empty(4096, np.int32),
         np.empty(4096),
     )
-    number = np.empty(0, np.int32)
+    number = order = np.empty(0, np.int32)
     opening = n == 0
     first = np.zeros(len(costs) + (2 if opening else 1), np.int64)
-    before = 0
+    before = n_links = n_moves = int(first[0])
     for frame in range(len(first) - 1):
         if opening:
-            made = _offer(pool, 0, _key(0, len(graph.free_target) - 1, 0), 0.0, 1) + 1
-            n_moves, opening = 0, False
+            made = _offer(pool, before, _key(before, len(graph.free_target) - 1, 0), 0.0, 1) + 1
+            opening = False
         else:
             made, n_moves, pool, moves = _emit(
                 graph, settings, tape, (before, n), costs[frame], reach, frame, pool, moves
@@ -473,12 +477,14 @@ def advance(
         made, pool = _back_off(graph, settings, cutoff, frame, pool, made)
         cutoff, reach = _bound(pool, made, settings)
         if len(number) < made:
-            number = np.empty(2 * made, np.int32)
-        before, n = n, _keep(graph, pool, made, cutoff, number, n)
+            number, order = np.empty(2 * made, np.int32), np.empty(2 * made, np.int32)
+        before, n = n, _keep(graph, pool, made, cutoff, number, order, n)
         tape = _roomier_tape(tape, n, n_links + n_moves + made)
         near = settings.lattice_beam
         n_links = _record(pool, made, moves, n_moves, number, tape, n_links, near)
-        n_links = _record_free(graph, settings, pool, number, frame, tape, (before, n), n_links)
+        n_links = _record_free(
+            graph, settings, pool, number, order, frame, tape, (before, n), n_links
+        )
         first[frame] = before
     first[-1] = n
     return tape, first, n_links, reach
