@@ -57,7 +57,8 @@ def show(what: str, overrides: Sequence[str], *, runs: Path) -> Shown:
 
 def _brief(facts: CorpusFacts) -> str:
     people = ", ".join(
-        f"{name} ({who.n_channels} channels, {len(who.sessions) or 'any number of'} sessions)"
+        f"{name} ({who.n_channels or 'differing'} channels, "
+        f"{len(who.sessions) or 'any number of'} sessions)"
         for name, who in facts.participants.items()
     )
     lines = [f"{facts.name}: {facts.title}", f"  participants: {people or 'as simulated'}"]

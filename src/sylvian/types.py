@@ -72,7 +72,8 @@ class TrialInfo:
         sentence: The prompt as published, readable; None where the release withholds it.
         phonemes: ARPABET phones without stress, `SIL` closing each word; None where unknown.
         strategy: What the participant did.
-        prompt_set: Name of the text the prompt came from (`Switchboard`, `50-Word`), if known.
+        prompt_set: Name of the text the prompt came from (`Switchboard`, `50-Word`), or of the task
+            (`CO`, `perturbationEvaluation`), if known.
     """
 
     key: TrialKey

@@ -28,9 +28,9 @@ CHOWDHURY2020 = CorpusFacts(
     citation="Chowdhury, Glaser & Miller 2020, Area 2 of primary somatosensory cortex encodes "
     "kinematics of the whole arm, eLife 9, e48198",
     doi="10.5061/dryad.nk98sf7q7",
-    directions="download s1-kinematics.zip (4 GB) from https://doi.org/10.5061/dryad.nk98sf7q7 "
-    "(Dryad may ask you to log in), unzip, and pass as --raw the folder that holds "
-    "reaching_experiments",
+    directions="run 'sylvian fetch chowdhury2020 --raw DIR', or download s1-kinematics.zip (4 GB) "
+    "from https://doi.org/10.5061/dryad.nk98sf7q7 (Dryad may ask you to log in), unzip, and pass "
+    "as --raw the folder that holds reaching_experiments",
 )
 
 

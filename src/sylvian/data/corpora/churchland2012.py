@@ -38,8 +38,8 @@ CHURCHLAND2012 = CorpusFacts(
     licence="CC-BY-4.0",
     citation="Churchland et al. 2012, Neural population dynamics during reaching, "
     "Nature 487, 51-56",
-    directions="run 'dandi download DANDI:000070' (https://dandiarchive.org/dandiset/000070) and "
-    "pass as --raw the folder that holds sub-Jenkins and sub-Nitschke",
+    directions="run 'sylvian fetch churchland2012 --raw DIR', or download "
+    "https://dandiarchive.org/dandiset/000070 and pass its folder as --raw",
 )
 
 

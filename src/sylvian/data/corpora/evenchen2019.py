@@ -23,9 +23,9 @@ EVENCHEN2019 = CorpusFacts(
     licence="CC-BY-4.0",
     citation="Even-Chen et al. 2019, Structure and variability of delay activity in premotor "
     "cortex, PLoS Computational Biology 15, e1006808",
-    directions="run 'dandi download DANDI:000121' (https://dandiarchive.org/dandiset/000121; 39 GB "
-    "in 12 files, most of it field potentials that we do not read) and pass as --raw the folder "
-    "that holds sub-JenkinsC and sub-Reggie",
+    directions="run 'sylvian fetch evenchen2019 --raw DIR', or download "
+    "https://dandiarchive.org/dandiset/000121 and pass its folder as --raw; 39 GB in 12 files, "
+    "most of it field potentials that we do not read",
 )
 
 

@@ -32,9 +32,9 @@ MC_MAZE = CorpusFacts(
     splits=_SPLITS,
     licence="CC-BY-4.0",
     citation=_CITATION,
-    directions="run 'dandi download DANDI:000128 DANDI:000138 DANDI:000139 DANDI:000140' (full, "
-    "large, medium, small; https://dandiarchive.org/dandiset/000128) and pass as --raw the folder "
-    "that holds them",
+    directions="run 'sylvian fetch mc_maze --raw DIR' for the full set, or download any of "
+    "https://dandiarchive.org/dandiset/000128 (full), 000138 (large), 000139 (medium) and 000140 "
+    "(small), and pass as --raw the folder that holds them",
 )
 MC_RTT = CorpusFacts(
     name="mc_rtt",
@@ -43,8 +43,8 @@ MC_RTT = CorpusFacts(
     splits=_SPLITS,
     licence="CC-BY-4.0",
     citation=_CITATION,
-    directions="run 'dandi download DANDI:000129' (https://dandiarchive.org/dandiset/000129) and "
-    "pass as --raw the folder that holds sub-Indy",
+    directions="run 'sylvian fetch mc_rtt --raw DIR', or download "
+    "https://dandiarchive.org/dandiset/000129 and pass its folder as --raw",
 )
 
 

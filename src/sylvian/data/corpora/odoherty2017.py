@@ -46,8 +46,9 @@ ODOHERTY2017 = CorpusFacts(
     citation="O'Doherty et al. 2017, Nonhuman primate reaching with multichannel sensorimotor "
     "cortex electrophysiology, Zenodo",
     doi="10.5281/zenodo.3854034",
-    directions="download the 47 .mat files of https://doi.org/10.5281/zenodo.3854034 (not the "
-    "broadband recordings) and pass as --raw the folder that holds them",
+    directions="run 'sylvian fetch odoherty2017 --raw DIR', or download the 47 .mat files of "
+    "https://doi.org/10.5281/zenodo.3854034 (not the broadband recordings) and pass as --raw the "
+    "folder that holds them",
 )
 
 

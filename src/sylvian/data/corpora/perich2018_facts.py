@@ -40,7 +40,6 @@ PERICH2018 = CorpusFacts(
     citation="Perich, Gallego & Miller 2018, A neural population mechanism for rapid learning, "
     "Neuron 100, 964-976",
     doi="10.48324/dandi.000688/0.250122.1735",
-    directions="run 'dandi download DANDI:000688' (https://dandiarchive.org/dandiset/000688, "
-    "https://doi.org/10.48324/dandi.000688/0.250122.1735) and pass as --raw the folder that holds "
-    "sub-C, sub-J, sub-M and sub-T",
+    directions="run 'sylvian fetch perich2018 --raw DIR', or download "
+    "https://doi.org/10.48324/dandi.000688/0.250122.1735 and pass its folder as --raw",
 )

@@ -39,9 +39,8 @@ TEMMAR2025 = CorpusFacts(
     citation="Temmar et al. 2025, LINK: Long-term intracortical neural activity and kinematics, "
     "NeurIPS 38, datasets and benchmarks",
     doi="10.48324/dandi.001201/0.251023.2336",
-    directions="run 'dandi download DANDI:001201' (https://dandiarchive.org/dandiset/001201, "
-    "https://doi.org/10.48324/dandi.001201/0.251023.2336; 12.6 GB) and pass as --raw the folder "
-    "that holds sub-Monkey-N",
+    directions="run 'sylvian fetch temmar2025 --raw DIR', or download "
+    "https://doi.org/10.48324/dandi.001201/0.251023.2336 (12.6 GB) and pass its folder as --raw",
 )
 
 
