@@ -122,6 +122,15 @@ def _roomier(trail: Trail, ways: int, partial: int) -> Trail:
 
 
 @compiled
+def _wait(after: Int32[np.ndarray, " chain"], position: int, token: int) -> None:
+    """Put a token into the sorted chain of those still to visit, behind a position."""
+    while after[position] >= 0 and after[position] < token:
+        position = after[position]
+    if after[position] != token:
+        after[token], after[position] = after[position], token
+
+
+@compiled
 def _spread(
     lattice: Lattice,
     ahead: Float64[np.ndarray, " tokens"],
@@ -130,6 +139,7 @@ def _spread(
     counts: tuple[int, int],
     head: int,
     here: Int32[np.ndarray, " tokens"],
+    after: Int32[np.ndarray, " chain"],
     following: Int32[np.ndarray, " words"],
 ) -> tuple[Trail, tuple[int, int], int]:
     """Follow a partial sequence through all links that say nothing, and note the next words.
@@ -142,6 +152,7 @@ def _spread(
         counts: Number of ways and of partial sequences.
         head: First way of the sequence to follow.
         here: Scratch, all -1 between calls: best way of this sequence to each token.
+        after: Scratch, all -1 between calls: next token to visit; the last entry starts the chain.
         following: Scratch, all -1 between calls: the sequence with each word added.
 
     Returns:
@@ -149,24 +160,20 @@ def _spread(
         way that ends best here (-1 for none).
     """
     n, n_partial = counts
-    waiting, token, way = 0, len(ahead), head
+    way, nowhere = head, len(ahead)
     while way >= 0:
-        token = min(token, trail.token[way])
-        waiting += here[trail.token[way]] < 0
-        known = here[trail.token[way]]
-        if known < 0 or trail.cost[way] < trail.cost[known]:
-            here[trail.token[way]] = way
+        token = trail.token[way]
+        if here[token] < 0 or trail.cost[way] < trail.cost[here[token]]:
+            here[token] = way
+        _wait(after, nowhere, token)
         way = trail.next[way]
     best_end, best_cost = -1, limit
-    while waiting:
-        way, token = int(here[token]), token + 1
-        if way < 0:
-            continue
-        here[token - 1] = -1
-        waiting -= 1
-        if trail.cost[way] + lattice.final[token - 1] <= best_cost:
-            best_end, best_cost = way, trail.cost[way] + lattice.final[token - 1]
-        first, end = lattice.first[token - 1], lattice.first[token]
+    while after[nowhere] >= 0:
+        token = int(after[nowhere])
+        way = int(here[token])
+        if trail.cost[way] + lattice.final[token] <= best_cost:
+            best_end, best_cost = way, trail.cost[way] + lattice.final[token]
+        first, end = lattice.first[token], lattice.first[token + 1]
         trail = _roomier(trail, n + end - first, n_partial + end - first)
         for link in range(first, end):
             target, word = lattice.target[link], lattice.word[link]
@@ -176,8 +183,8 @@ def _spread(
             if word == 0:
                 if here[target] >= 0 and trail.cost[here[target]] <= cost:
                     continue
-                waiting += here[target] < 0
                 here[target] = n
+                _wait(after, token, target)
             else:
                 if following[word] < 0:
                     following[word] = n_partial
@@ -188,6 +195,7 @@ def _spread(
                 trail.total[longest] = min(trail.total[longest], cost + ahead[target])
             trail.token[n], trail.before[n], trail.link[n], trail.cost[n] = target, way, link, cost
             n += 1
+        here[token], after[nowhere], after[token] = -1, after[token], -1
     for sequence in range(counts[1], n_partial):
         following[lattice.word[trail.link[trail.head[sequence]]]] = -1
     return trail, (n, n_partial), best_end
@@ -210,7 +218,8 @@ def best_sequences(
     """
     ahead = costs_to_end(lattice)
     limit = ahead[0] + beam
-    here, following = np.full(len(ahead), -1, np.int32), np.full(n_words + 1, -1, np.int32)
+    here, after = np.full(len(ahead), -1, np.int32), np.full(len(ahead) + 1, -1, np.int32)
+    following = np.full(n_words + 1, -1, np.int32)
     nowhere = np.full(1, -1, np.int32)
     start = np.zeros(1, np.int32)
     trail = Trail(start, nowhere, nowhere, nowhere, np.zeros(1), start, np.zeros(1))
@@ -225,7 +234,7 @@ def best_sequences(
             continue
         first_new = counts[1]
         trail, counts, end = _spread(
-            lattice, ahead, limit, trail, counts, trail.head[number], here, following
+            lattice, ahead, limit, trail, counts, trail.head[number], here, after, following
         )
         if end >= 0:
             heapq.heappush(queue, (trail.cost[end] + lattice.final[trail.token[end]], -1 - end))
