@@ -61,6 +61,18 @@ def test_a_state_can_be_kept_and_continued_twice(search: FirstPass) -> None:
     assert search.finish(search.advance(middle, values[20:])) == first != other
 
 
+def test_no_more_tokens_than_allowed_survive_a_frame(search: FirstPass) -> None:
+    state, n_active = search.start(KEY), []
+    for frame in noisy(3, 40):
+        state = search.advance(state, frame[np.newaxis])
+        n_active.append(len(state.active.state))
+        assert state.active.cost.max() - state.active.cost.min() <= search.config.beam + 1e-9 or (
+            n_active[-1] <= search.config.min_active + 1
+        )
+    assert 0 < max(n_active) <= search.config.max_active
+    assert state.n_frames == 40
+
+
 def test_lists_are_sorted_distinct_and_short_enough(search: FirstPass) -> None:
     found = search.decode(Logits(KEY, noisy(1, 40), 0.1, VOCABULARY)).hypotheses
     totals = [total_score(h.scores, search.config) for h in found]

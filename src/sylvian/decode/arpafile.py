@@ -6,7 +6,6 @@ import gzip
 import io
 import itertools
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int32
 
 from sylvian.decode.arpa import SPECIAL, ArpaModel, Level, assemble
+from sylvian.decode.files import whole
 from sylvian.errors import DecodeError
 
 _LN10 = math.log(10.0)
@@ -53,15 +53,12 @@ def write_arpa(model: ArpaModel, path: Path) -> None:
     Back-off weights are written where a longer n-gram could use them. The file appears whole or
     not at all.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as raw:
+    with whole(path) as temporary, temporary.open("wb") as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
                 stream.writelines(_lines(model))
         else:
             raw.writelines(_lines(model))
-    temporary.replace(path)
 
 
 def _open(path: Path) -> io.BufferedIOBase:

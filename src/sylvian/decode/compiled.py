@@ -25,7 +25,7 @@ def compiled(function: F) -> F:
     try:
         return cast(F, numba.njit(cache=True, error_model="numpy")(plain))
     except RuntimeError:  # no folder to keep machine code in
-        return cast(F, numba.njit(plain))
+        return cast(F, numba.njit(error_model="numpy")(plain))
 
 
 @compiled

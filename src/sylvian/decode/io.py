@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from sylvian.decode.files import whole
 from sylvian.errors import DataError, DecodeError
 from sylvian.text import Vocabulary
 from sylvian.types import Hypothesis, Logits, NBest, Scores, TrialKey
@@ -25,10 +25,8 @@ def write_nbest(path: Path, nbests: Iterable[NBest]) -> None:
     Numbers are written so that reading gives the same bits back; the file appears whole or not at
     all.
     """
-    temporary = _sibling(path)
-    with temporary.open("w", encoding="utf-8") as file:
+    with whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(f"{json.dumps(_plain(nbest), ensure_ascii=False)}\n" for nbest in nbests)
-    temporary.replace(path)
 
 
 def read_nbest(path: Path) -> tuple[NBest, ...]:
@@ -66,9 +64,8 @@ def write_logits(path: Path, logits: Sequence[Logits]) -> None:
         "vocabulary": json.dumps(tokens),
     }
     arrays = (np.ascontiguousarray(one.values, dtype=np.float32) for one in logits)
-    temporary = _sibling(path)
-    save_file(dict(zip(keys, arrays, strict=True)), temporary, metadata=metadata)
-    temporary.replace(path)
+    with whole(path) as temporary:
+        save_file(dict(zip(keys, arrays, strict=True)), temporary, metadata=metadata)
 
 
 def read_logits(path: Path) -> Iterator[Logits]:
@@ -91,11 +88,6 @@ def read_logits(path: Path) -> Iterator[Logits]:
         raise DecodeError(
             f"{path}: cannot be read as logits ({failure}); run 'sylvian decode' again"
         ) from None
-
-
-def _sibling(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _plain(nbest: NBest) -> dict[str, Any]:

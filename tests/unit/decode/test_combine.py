@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sylvian.decode.combine import confidences, rerank, total_score, with_llm
@@ -24,6 +24,7 @@ def test_total_is_formula_6() -> None:
     assert total_score(scores, ours) == pytest.approx(-100 + 2 * 0.75 * -20 + 0.25 * -30 + 2)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(-1e3, 0), st.floats(-1e3, 0))
 def test_without_a_rescoring_score_alpha_plays_no_part(
     alpha: float, acoustic: float, ngram: float

@@ -145,3 +145,23 @@ def test_silence_can_be_forbidden_or_required() -> None:
 
 def test_the_published_vocabulary_is_the_default() -> None:
     assert build_graph(build_ngram(TEXT, order=1), LEXICON).vocabulary == phoneme_vocabulary()
+
+
+def test_an_unwritable_cache_is_named(tmp_path: Path) -> None:
+    blocked = tmp_path / "cache"
+    blocked.write_text("a file where the folder should be")
+    with pytest.raises(DecodeError, match=r"cache/graph-.*cannot be kept"):
+        build_graph(build_ngram(TEXT, order=1), LEXICON, cache=blocked)
+
+
+def test_too_many_tokens_are_refused() -> None:
+    many = Vocabulary(tuple(f"t{i}" for i in range(300)))
+    with pytest.raises(DecodeError, match="300 tokens"):
+        build_graph(build_ngram(TEXT, order=1), LEXICON, vocabulary=many)
+
+
+def test_a_model_without_sentence_marks_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bare.arpa"
+    path.write_text("\\data\\\nngram 1=1\n\n\\1-grams:\n-1\tthe\n\n\\end\\\n")
+    with pytest.raises(DecodeError, match="lacks '<s>' or '</s>'"):
+        build_graph(path, LEXICON)

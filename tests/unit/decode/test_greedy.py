@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sylvian.decode.greedy import greedy
@@ -42,6 +42,7 @@ def test_score_is_the_log_likelihood_of_the_best_path() -> None:
     assert hypothesis.scores.acoustic == pytest.approx(np.log(0.7) + np.log(0.5), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=30))
 def test_collapse_equals_the_textbook(path: list[int]) -> None:
     merged = [c for i, c in enumerate(path) if i == 0 or c != path[i - 1]]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sylvian.decode.io import read_logits, read_nbest, write_logits, write_nbest
@@ -35,6 +35,7 @@ def built(text: str, tokens: list[str], scores: tuple, frames: list[int]) -> Hyp
     return Hypothesis(text, tuple(tokens), Scores(*scores), tuple(frames))
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(candidates, min_size=1, max_size=3), max_size=3))
 def test_nbest_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, lists: list) -> None:
     path = tmp_path_factory.mktemp("io") / "deep" / "nbest.jsonl"
@@ -89,3 +90,18 @@ def test_damaged_logits_are_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DecodeError, match=r"logits\.safetensors: cannot be read"):
         list(read_logits(path))
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "nbest.jsonl"
+    good = NBest(key(1), (Hypothesis("a", (), Scores(-1.0)),))
+    write_nbest(path, [good])
+
+    def interrupted():
+        yield good
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_nbest(path, interrupted())
+    assert read_nbest(path) == (good,)
+    assert list(tmp_path.iterdir()) == [path]
