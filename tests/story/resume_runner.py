@@ -80,14 +80,17 @@ def die_before_change(number: int) -> None:
         setattr(os, name, doomed(getattr(os, name)))
 
 
-def killed_at_random(run: Path, *, seed: int) -> int:
-    """Kill after a random while, six times, resuming each time."""
+def killed_at_random(run: Path, *, seconds: float, seed: int) -> int:
+    """Kill after a random part of the `seconds` a whole run takes, six times, resuming each time.
+
+    Five parts together are shorter than a run, however fast the machine.
+    """
     rng = random.Random(seed)
     n_kills = 0
     while True:
         child = forked(lambda: train(run, epochs=4, save_every_steps=2))
         if n_kills < 6:
-            time.sleep(rng.uniform(0.05, 0.4))
+            time.sleep(seconds * rng.uniform(0.05, 0.2))
             os.kill(child, signal.SIGKILL)
         if survived(child):
             return n_kills
@@ -117,10 +120,12 @@ def killed_before_changes(folder: Path, stride: int) -> int:
 
 def main(folder: Path, stride: int) -> None:
     """Make the uninterrupted runs and all the interrupted ones."""
+    started = time.perf_counter()
     survived(forked(lambda: train(folder / "long", epochs=4)))
+    seconds = time.perf_counter() - started
     survived(forked(lambda: train(folder / "short", epochs=2)))
     report = {
-        "random": killed_at_random(folder / "random", seed=1),
+        "random": killed_at_random(folder / "random", seconds=seconds, seed=1),
         "changes": killed_before_changes(folder, stride),
     }
     sys.stdout.write(json.dumps(report) + "\n")
