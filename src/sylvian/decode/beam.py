@@ -12,6 +12,7 @@ from sylvian.decode.config import PRESETS, DecodeConfig
 from sylvian.decode.graph import DecodingGraph
 from sylvian.decode.greedy import normalize_frames
 from sylvian.decode.readout import Stretch, read_out
+from sylvian.decode.tokens import Links, Map, Settings, Tokens
 from sylvian.errors import DecodeError
 from sylvian.text import Vocabulary
 from sylvian.types import Logits, NBest, TrialKey
@@ -34,7 +35,7 @@ class BeamState:
     key: TrialKey
     n_frames: int
     n_tokens: int
-    active: search.Tokens
+    active: Tokens
     reach: float
     stretches: tuple[Stretch, ...]
 
@@ -62,7 +63,7 @@ class FirstPass:
         """
         self.graph = graph
         self.config = config or DecodeConfig()
-        self._settings = search.Settings(
+        self._settings = Settings(
             beam=self.config.beam,
             lattice_beam=self.config.lattice_beam,
             max_active=self.config.max_active,
@@ -74,7 +75,7 @@ class FirstPass:
 
     def start(self, key: TrialKey = LIVE) -> BeamState:
         """Begin a trial."""
-        nothing = search.Tokens(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0))
+        nothing = Tokens(np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0))
         empty = BeamState(key, 0, 0, nothing, self.config.beam, ())
         return self._run(empty, np.zeros((0, len(self.graph.vocabulary))))
 
@@ -101,8 +102,8 @@ class FirstPass:
         stretch = Stretch(
             log_p,
             np.diff(first),
-            search.Tokens(*(column[known:end].copy() for column in tape[:3])),
-            search.Links(
+            Tokens(*(column[known:end].copy() for column in tape[:3])),
+            Links(
                 tape.source[:n_links] + np.int32(offset),
                 tape.target[:n_links] + np.int32(offset),
                 tape.arc[:n_links].copy(),
@@ -113,7 +114,7 @@ class FirstPass:
             state.key,
             state.n_frames + len(log_p),
             offset + end,
-            search.Tokens(*(column[last:end].copy() for column in tape[:3])),
+            Tokens(*(column[last:end].copy() for column in tape[:3])),
             reach,
             (*state.stretches, stretch),
         )
@@ -152,11 +153,11 @@ class FirstPass:
         return log_p
 
 
-def _map(graph: DecodingGraph, config: DecodeConfig) -> search.Map:
+def _map(graph: DecodingGraph, config: DecodeConfig) -> Map:
     arrays = graph.arrays
     costs = arrays.arcs.view(np.float32)
     lowest = config.lm_weight * float(costs[:, 1].min(initial=0.0))
-    return search.Map(
+    return Map(
         first=arrays.first,
         arcs=arrays.arcs,
         costs=costs,

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Int64
 
-from sylvian.decode import search
 from sylvian.decode.combine import total_score
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.graph import DecodingGraph
 from sylvian.decode.lattice import Lattice, best_sequences, links_of, links_within
+from sylvian.decode.tokens import FREE, Links, Tokens
 from sylvian.types import Hypothesis, NBest, Scores, TrialKey
 
 _ROUNDING = 1e-3  # nats; the search notes link costs in single precision
@@ -31,8 +31,8 @@ class Stretch:
 
     log_p: Float64[np.ndarray, "frames labels"]
     n_tokens: Int64[np.ndarray, " steps"]
-    tokens: search.Tokens
-    links: search.Links
+    tokens: Tokens
+    links: Links
 
 
 class _Moves(NamedTuple):
@@ -62,8 +62,8 @@ def read_out(
         key: The trial.
         stretches: All frames; the first stretch holds the tokens before the first frame.
     """
-    tokens = search.Tokens(*_stacked([part.tokens for part in stretches]))
-    links = search.Links(*_stacked([part.links for part in stretches]))
+    tokens = Tokens(*_stacked([part.tokens for part in stretches]))
+    links = Links(*_stacked([part.links for part in stretches]))
     sizes = np.concatenate([part.n_tokens for part in stretches])
     log_p = np.concatenate([part.log_p for part in stretches])
     final = _end_costs(graph, tokens, int(sizes[-1]))
@@ -87,22 +87,22 @@ def read_out(
     return NBest(key, tuple(hypotheses))
 
 
-def _stacked(parts: list[search.Tokens] | list[search.Links]) -> list[Any]:
+def _stacked(parts: list[Tokens] | list[Links]) -> list[Any]:
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
 
 def _moves(
     graph: DecodingGraph,
-    tokens: search.Tokens,
+    tokens: Tokens,
     frame: Int64[np.ndarray, " tokens"],
     log_p: Float64[np.ndarray, "frames labels"],
-    links: search.Links,
+    links: Links,
     chosen: Int64[np.ndarray, " chosen"],
 ) -> _Moves:
     """Take the costs of some links apart, sorted by source."""
     chosen = chosen[np.argsort(links.source[chosen], kind="stable")]
     source, target, arc = links.source[chosen], links.target[chosen], links.arc[chosen]
-    along, free = arc >= 0, arc == search.FREE
+    along, free = arc >= 0, arc == FREE
     timed = np.flatnonzero(~free)
     acoustic, cost = np.zeros(len(arc)), np.zeros(len(arc))
     acoustic[timed] = log_p[frame[target[timed]], tokens.last[target[timed]]]
@@ -114,9 +114,7 @@ def _moves(
     return _Moves(source, target, frame[target], label, word, acoustic, cost)
 
 
-def _end_costs(
-    graph: DecodingGraph, tokens: search.Tokens, n_last: int
-) -> Float64[np.ndarray, " tokens"]:
+def _end_costs(graph: DecodingGraph, tokens: Tokens, n_last: int) -> Float64[np.ndarray, " tokens"]:
     """Graph cost of ending at each token; nothing at all where no token can end a sentence."""
     final = np.full(len(tokens.state), np.inf)
     state = tokens.state[-n_last:]

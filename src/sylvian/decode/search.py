@@ -8,170 +8,32 @@ skipped silence) follow within the frame and lead to lower state numbers only.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64, UInt8
+from jaxtyping import Float64, Int32, Int64
 
 from sylvian.decode.compiled import compiled, longer
+from sylvian.decode.tokens import (
+    FREE,
+    STAY,
+    Map,
+    Moves,
+    Pool,
+    Settings,
+    Tape,
+    Tokens,
+    bucket_of,
+    key_of,
+    new_pool,
+    offer,
+    roomier_moves,
+    roomier_pool,
+    roomier_tape,
+)
 
-STAY, FREE = -1, -2  # a link that keeps its state; a link that consumes no frame
 _SLACK = 0.5  # Kaldi's beam_delta: room above a cutoff set by the number of tokens
 _BINS = 2048  # resolution of that cutoff
-
-
-class Map(NamedTuple):
-    """A decoding graph as the loops read it.
-
-    Attributes:
-        first: First arc of each state.
-        arcs: Of each arc, 256 * word + label, cost (bits of a float32), and target.
-        costs: The same memory read as float32; column 1 holds the costs.
-        free_target: State reached without a label, -1 for none; for the first states only.
-        free_cost: Its cost.
-        rank: Of those states; every free move leads to a lower rank.
-        floor: Lowest cost an arc has in this search, at most 0.
-    """
-
-    first: Int32[np.ndarray, " bounds"]
-    arcs: Int32[np.ndarray, "arcs 3"]
-    costs: Float32[np.ndarray, "arcs 3"]
-    free_target: Int32[np.ndarray, " special"]
-    free_cost: Float32[np.ndarray, " special"]
-    rank: UInt8[np.ndarray, " special"]
-    floor: float
-
-
-class Settings(NamedTuple):
-    """What weighs and bounds a search; costs in nats."""
-
-    beam: float
-    lattice_beam: float
-    max_active: int
-    min_active: int
-    lm_weight: float
-    word_bonus: float
-
-
-class Tokens(NamedTuple):
-    """Tokens side by side."""
-
-    state: Int32[np.ndarray, " tokens"]
-    last: UInt8[np.ndarray, " tokens"]
-    cost: Float64[np.ndarray, " tokens"]
-
-
-class Links(NamedTuple):
-    """Moves between numbered tokens; `arc` is a graph arc, STAY or FREE.
-
-    Links come frame by frame; those of a frame that lead into it come before its free ones, which
-    are sorted by source.
-    """
-
-    source: Int32[np.ndarray, " links"]
-    target: Int32[np.ndarray, " links"]
-    arc: Int32[np.ndarray, " links"]
-    cost: Float32[np.ndarray, " links"]
-
-
-class Pool(NamedTuple):
-    """The tokens of the frame being made, each in a slot, found through a hash table."""
-
-    buckets: Int64[np.ndarray, "buckets 2"]  # key and slot; keys of other frames count as empty
-    state: Int32[np.ndarray, " slots"]
-    last: UInt8[np.ndarray, " slots"]
-    cost: Float64[np.ndarray, " slots"]
-    fresh: UInt8[np.ndarray, " slots"]  # 1 where some way entered the state at this frame
-
-
-class Moves(NamedTuple):
-    """What was tried for the frame being made: token before, slot, arc, cost on arrival."""
-
-    source: Int32[np.ndarray, " moves"]
-    slot: Int32[np.ndarray, " moves"]
-    arc: Int32[np.ndarray, " moves"]
-    cost: Float64[np.ndarray, " moves"]
-
-
-class Tape(NamedTuple):
-    """Tokens and links of all frames so far, with room for more."""
-
-    state: Int32[np.ndarray, " tokens"]
-    last: UInt8[np.ndarray, " tokens"]
-    cost: Float64[np.ndarray, " tokens"]
-    source: Int32[np.ndarray, " links"]
-    target: Int32[np.ndarray, " links"]
-    arc: Int32[np.ndarray, " links"]
-    link_cost: Float32[np.ndarray, " links"]
-
-
-@compiled
-def _new_pool(n_slots: int) -> Pool:
-    """Room for a number of tokens, a power of two."""
-    return Pool(
-        np.full((2 * n_slots, 2), -1, np.int64),
-        np.zeros(n_slots, np.int32),
-        np.zeros(n_slots, np.uint8),
-        np.zeros(n_slots, np.float64),
-        np.zeros(n_slots, np.uint8),
-    )
-
-
-@compiled
-def _bucket(pool: Pool, key: int) -> int:
-    """Bucket of a key, or the free one where it belongs."""
-    mask = len(pool.buckets) - 1
-    mixed = (key & 0xFFFFFFFFFF) * 0x9E3779B97F4A7C1
-    bucket = (mixed ^ (mixed >> 31)) & mask
-    frame = key >> 40
-    while pool.buckets[bucket, 0] != key and pool.buckets[bucket, 0] >> 40 == frame:
-        bucket = (bucket + 1) & mask
-    return int(bucket)
-
-
-@compiled
-def _key(frame: int, state: int, last: int) -> int:
-    return int(frame) << 40 | int(state) << 8 | int(last)
-
-
-@compiled
-def _offer(pool: Pool, n: int, key: int, cost: float, fresh: int) -> int:
-    """Lower a token's cost, adding it as slot `n` if it is new; return its slot."""
-    bucket = _bucket(pool, key)
-    slot = int(pool.buckets[bucket, 1])
-    if pool.buckets[bucket, 0] != key:
-        slot = n
-        pool.buckets[bucket, 0] = key
-        pool.buckets[bucket, 1] = slot
-        pool.state[slot] = (key >> 8) & 0xFFFFFFFF
-        pool.last[slot] = key & 255
-        pool.cost[slot] = cost
-        pool.fresh[slot] = fresh
-    else:
-        pool.cost[slot] = min(pool.cost[slot], cost)
-        pool.fresh[slot] = max(pool.fresh[slot], fresh)
-    return slot
-
-
-@compiled
-def _roomier_pool(pool: Pool, n: int, frame: int) -> Pool:
-    """Double the room; the tokens keep their slots."""
-    bigger = _new_pool(2 * len(pool.state))
-    for slot in range(n):
-        key = _key(frame, pool.state[slot], pool.last[slot])
-        _offer(bigger, slot, key, pool.cost[slot], pool.fresh[slot])
-    return bigger
-
-
-@compiled
-def _roomier_moves(moves: Moves) -> Moves:
-    size = 2 * len(moves.slot)
-    return Moves(
-        longer(moves.source, size),
-        longer(moves.slot, size),
-        longer(moves.arc, size),
-        longer(moves.cost, size),
-    )
 
 
 @compiled
@@ -228,26 +90,26 @@ def _emit(
         if cost + cheapest > cutoff:
             end = first + 2
         while n + end - first > len(pool.state):
-            pool = _roomier_pool(pool, n, frame)
+            pool = roomier_pool(pool, n, frame)
         while n_moves + end - first > len(moves.slot):
-            moves = _roomier_moves(moves)
+            moves = roomier_moves(moves)
         for move in range(first, end):
             if move >= first + 2:
                 label = int(graph.arcs[move, 0] & 255)
                 if label == last:
                     continue  # the same label again needs a blank between
                 arrival = cost + costs[label] + _arc_cost(graph, settings, move)
-                key, arc, fresh = _key(frame, graph.arcs[move, 2], label), int(move), 1
+                key, arc, fresh = key_of(frame, graph.arcs[move, 2], label), int(move), 1
             elif move > first and last == 0:
                 continue
             else:
                 label = int(last) if move > first else 0
                 arrival = cost + costs[label]
-                key, arc, fresh = _key(frame, state, label), STAY, 0
+                key, arc, fresh = key_of(frame, state, label), STAY, 0
             if arrival > cutoff:
                 continue
             cutoff = min(cutoff, arrival + reach)
-            slot = _offer(pool, n, key, arrival, fresh)
+            slot = offer(pool, n, key, arrival, fresh)
             n = max(n, slot + 1)
             moves.source[n_moves], moves.slot[n_moves] = token, slot
             moves.arc[n_moves], moves.cost[n_moves] = arc, arrival
@@ -274,13 +136,13 @@ def _back_off(
             if cost > cutoff:
                 break
             state = int(graph.free_target[state])
-            key = _key(frame, state, pool.last[start])
-            bucket = _bucket(pool, key)
+            key = key_of(frame, state, pool.last[start])
+            bucket = bucket_of(pool, key)
             if pool.buckets[bucket, 0] == key and pool.cost[pool.buckets[bucket, 1]] <= cost:
                 break
             if n == len(pool.state):
-                pool = _roomier_pool(pool, n, frame)
-            n = max(n, _offer(pool, n, key, cost, 1) + 1)
+                pool = roomier_pool(pool, n, frame)
+            n = max(n, offer(pool, n, key, cost, 1) + 1)
     return n, pool
 
 
@@ -396,8 +258,8 @@ def _record_free(
             continue
         if pool.fresh[order[token - tokens[0]]] == 0:
             continue
-        key = _key(frame, graph.free_target[state], tape.last[token])
-        bucket = _bucket(pool, key)
+        key = key_of(frame, graph.free_target[state], tape.last[token])
+        bucket = bucket_of(pool, key)
         if pool.buckets[bucket, 0] != key:
             continue
         goal = number[pool.buckets[bucket, 1]]
@@ -407,19 +269,6 @@ def _record_free(
             tape.arc[n_links], tape.link_cost[n_links] = FREE, cost
             n_links += 1
     return n_links
-
-
-@compiled
-def _roomier_tape(tape: Tape, tokens: int, links: int) -> Tape:
-    if tokens > len(tape.state):
-        state, last = longer(tape.state, 2 * tokens), longer(tape.last, 2 * tokens)
-        cost = longer(tape.cost, 2 * tokens)
-        tape = Tape(state, last, cost, tape.source, tape.target, tape.arc, tape.link_cost)
-    if links > len(tape.source):
-        source, target = longer(tape.source, 2 * links), longer(tape.target, 2 * links)
-        arc, link_cost = longer(tape.arc, 2 * links), longer(tape.link_cost, 2 * links)
-        tape = Tape(tape.state, tape.last, tape.cost, source, target, arc, link_cost)
-    return tape
 
 
 @compiled
@@ -454,7 +303,7 @@ def advance(
         np.empty(4096, np.int32),
         np.empty(4096, np.float32),
     )
-    pool = _new_pool(4096)
+    pool = new_pool(4096)
     moves = Moves(
         np.empty(4096, np.int32),
         np.empty(4096, np.int32),
@@ -467,7 +316,7 @@ def advance(
     before = n_links = n_moves = int(first[0])
     for frame in range(len(first) - 1):
         if opening:
-            made = _offer(pool, before, _key(before, len(graph.free_target) - 1, 0), 0.0, 1) + 1
+            made = offer(pool, before, key_of(before, len(graph.free_target) - 1, 0), 0.0, 1) + 1
             opening = False
         else:
             made, n_moves, pool, moves = _emit(
@@ -479,7 +328,7 @@ def advance(
         if len(number) < made:
             number, order = np.empty(2 * made, np.int32), np.empty(2 * made, np.int32)
         before, n = n, _keep(graph, pool, made, cutoff, number, order, n)
-        tape = _roomier_tape(tape, n, n_links + n_moves + made)
+        tape = roomier_tape(tape, n, n_links + n_moves + made)
         near = settings.lattice_beam
         n_links = _record(pool, made, moves, n_moves, number, tape, n_links, near)
         n_links = _record_free(
