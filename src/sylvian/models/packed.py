@@ -37,7 +37,7 @@ def attend_packed(
 
     Args:
         qkv: Queries, keys and values, trial after trial.
-        lengths: Frames of each trial; they sum to the number of rows.
+        lengths: Frames of each trial; rows behind the last trial come out as zeros.
         table: Rotary factors of positions 0 to the longest trial's, see `Rotary.table`.
         hidden: Which position (column) each position (row) must not see.
         dropout: Rate on the attention weights.
@@ -62,7 +62,8 @@ def attend_padded(
     dropout: float = 0.0,
 ) -> Float[Tensor, "rows joined"]:
     """Do the same through padding, an explicit mask and torch's fused attention."""
-    padded = pad_sequence(list(torch.split(qkv, list(lengths))), batch_first=True)
+    count = sum(lengths)
+    padded = pad_sequence(list(torch.split(qkv[:count], list(lengths))), batch_first=True)
     longest = padded.shape[1]
     by_head = padded.permute(2, 0, 3, 1, 4)  # 3, batch, heads, frames, head_width
     turned = rotate(by_head[:2].flatten(1, 2), table).view_as(by_head[:2])
@@ -74,7 +75,8 @@ def attend_padded(
     heads = functional.scaled_dot_product_attention(
         turned[0], turned[1], by_head[2], attn_mask=seen, dropout_p=dropout, scale=1.0
     )
-    return heads.transpose(1, 2).flatten(2).flatten(0, 1)[real.flatten().nonzero().squeeze(1)]
+    joined = heads.transpose(1, 2).flatten(2).flatten(0, 1)[real.flatten().nonzero().squeeze(1)]
+    return functional.pad(joined, (0, 0, 0, len(qkv) - count))
 
 
 def weigh(
