@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -23,6 +23,7 @@ from sylvian.models.sessions import SessionSpec
 from sylvian.text import Vocabulary
 
 FORMAT = 1
+File = TypeVar("File", bound=Config)
 
 
 class ModelFile(Config):
@@ -65,15 +66,15 @@ def load_model(folder: Path) -> CtcModel:
         CheckpointError: a file is missing or damaged, has another format number or unknown keys,
             or a tensor is missing, left over or of another shape or type.
     """
-    description, folder = _read_description(folder)
+    description, folder = read_description(folder, ModelFile)
     vocabulary = _read_vocabulary(folder, description.vocabulary_sha256)
     try:
         encoder = build_encoder(description.encoder, description.sessions)
     except ConfigError as failure:
         raise CheckpointError(f"{folder / 'model.json'}: {failure}") from None
     model = CtcModel(encoder, vocabulary)
-    weights = _read_weights(folder / "weights.safetensors")
-    _check_tensors(model.state_dict(), weights, folder / "weights.safetensors")
+    weights = read_weights(folder / "weights.safetensors")
+    check_tensors(model.state_dict(), weights, folder / "weights.safetensors")
     model.load_state_dict(weights, strict=True)
     return model.eval()
 
@@ -84,7 +85,7 @@ def read_extra(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: model.json is missing, damaged or of another format.
     """
-    return _read_description(folder)[0].extra
+    return read_description(folder, ModelFile)[0].extra
 
 
 @contextmanager
@@ -111,6 +112,11 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def standing_folder(folder: Path) -> Path:
+    """Give the folder itself, or what a kill in the middle of a replacement left of it."""
+    return _old(folder) if not folder.exists() and _old(folder).exists() else folder
+
+
 def _old(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.old")
 
@@ -123,10 +129,14 @@ def _flush(file: Path) -> None:
         os.close(descriptor)
 
 
-def _read_description(folder: Path) -> tuple[ModelFile, Path]:
-    if not folder.exists() and _old(folder).exists():
-        folder = _old(folder)
-    path = folder / "model.json"
+def read_description(folder: Path, kind: type[File], name: str = "model.json") -> tuple[File, Path]:
+    """Read the JSON file of a saved model; returns also the folder that holds it.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, of another format or has unknown keys.
+    """
+    folder = standing_folder(folder)
+    path = folder / name
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as failure:
@@ -140,7 +150,7 @@ def _read_description(folder: Path) -> tuple[ModelFile, Path]:
             "use the version that wrote it or train again"
         )
     try:
-        return load(ModelFile, data), folder
+        return load(kind, data), folder
     except ConfigError as failure:
         raise CheckpointError(f"{path}: {failure}") from None
 
@@ -156,7 +166,12 @@ def _read_vocabulary(folder: Path, sha256: str) -> Vocabulary:
     return Vocabulary(tuple(content.decode().splitlines()))
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file on the CPU.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
     try:
         return load_file(path)
     except OSError as failure:
@@ -165,7 +180,12 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: damaged ({failure}); copy the model again") from None
 
 
-def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
+def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
+    """Compare names, shapes and types.
+
+    Raises:
+        CheckpointError: a tensor is missing, left over or of another shape or type.
+    """
     if missing := sorted(expected.keys() - found.keys()):
         raise CheckpointError(f"{path}: {len(missing)} tensors are missing, first {missing[0]!r}")
     if extra := sorted(found.keys() - expected.keys()):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sylvian.config import Config
 from sylvian.errors import ConfigError
-from sylvian.models.sessions import SessionSpec, Unseen, check_sessions, locate
+from sylvian.models.sessions import LayersPer, SessionSpec, Unseen, check_sessions, locate
 
 Length = TypeVar("Length", int, Tensor)
 
@@ -24,6 +24,7 @@ class Encoder(nn.Module, ABC):
 
     Args:
         sessions: The recording days the encoder has layers for; `session` indexes into them.
+        per: Who shares the layers whose size depends on the number of channels.
 
     Raises:
         ConfigError: the sessions contradict one another.
@@ -40,9 +41,9 @@ class Encoder(nn.Module, ABC):
     shares_layers: bool
     """Whether all sessions of a participant use the same layers."""
 
-    def __init__(self, sessions: Sequence[SessionSpec]) -> None:
+    def __init__(self, sessions: Sequence[SessionSpec], *, per: LayersPer = "participant") -> None:
         super().__init__()
-        self.sessions = check_sessions(sessions)
+        self.sessions = check_sessions(sessions, per=per)
 
     @property
     def session_index(self) -> dict[str, int]:

@@ -83,7 +83,7 @@ class ReadIn(nn.Module):
 
 
 class ReadIns(nn.Module):
-    """One read-in per participant or per session, chosen trial by trial.
+    """One read-in per participant, corpus or session, chosen trial by trial.
 
     Args:
         n_inputs: Patch sizes, one per read-in.

@@ -1,7 +1,8 @@
-"""Time masking: hide spans of frames from the encoder while it trains."""
+"""Time masking: hide spans of frames from the encoder, at random or the same ones every time."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -55,3 +56,32 @@ def _mask_one(
     if n_spans:
         sizes[order == 0] = n_hidden - (n_spans - 1) * span
     return torch.repeat_interleave(order < n_spans, sizes)
+
+
+def fixed_masks(
+    keys: Sequence[str], lengths: Sequence[int], *, ratio: float, max_span: int, seed: int
+) -> Bool[Tensor, " rows"]:
+    """Hide the same frames of a trial every time, whoever asks and whatever it is batched with.
+
+    Args:
+        keys: Names of the trials; a mask depends on the name and the seed alone.
+        lengths: Frames of each trial.
+        ratio: Share of frames to hide, 0 to 1.
+        max_span: Longest span in frames.
+        seed: Another seed gives other masks.
+
+    Returns:
+        True where a frame is hidden, trial after trial.
+
+    Why here: models, epochs and baselines can be compared only on the same bins.
+    """
+    masks = [
+        span_mask([length], ratio=ratio, max_span=max_span, generator=_generator(f"{seed}/{key}"))
+        for key, length in zip(keys, lengths, strict=True)
+    ]
+    return torch.cat(masks)
+
+
+def _generator(name: str) -> torch.Generator:
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)

@@ -12,6 +12,8 @@ from sylvian.config import Config
 from sylvian.errors import ConfigError
 
 Unseen = Literal["refuse", "nearest"]
+LayersPer = Literal["participant", "corpus", "session"]
+"""Who shares a read-in or read-out: a participant's sessions, a whole corpus, or nobody."""
 
 
 class SessionSpec(Config):
@@ -22,32 +24,62 @@ class SessionSpec(Config):
     n_channels: int = Field(gt=0, description="columns of the feature matrix")
 
 
-def check_sessions(sessions: Sequence[SessionSpec]) -> tuple[SessionSpec, ...]:
+def check_sessions(
+    sessions: Sequence[SessionSpec], *, per: LayersPer = "participant"
+) -> tuple[SessionSpec, ...]:
     """Return `sessions` as a tuple, refusing what no encoder can be built for.
 
+    Args:
+        sessions: The recording days to serve.
+        per: Who shares layers whose size depends on the number of channels. Sessions that share
+            none may differ in channels, as units sorted anew each day do.
+
     Raises:
-        ConfigError: there is none, a path comes twice, or a participant has two channel counts.
+        ConfigError: there is none, a path comes twice, or sessions that share a layer differ in
+            channels.
     """
     if not sessions:
         raise ConfigError("an encoder needs at least one session; the training split is empty")
-    channels: dict[str, int] = {}
     paths: set[str] = set()
     for spec in sessions:
         if spec.path in paths:
             raise ConfigError(f"{spec.path}: session listed twice; list each recording day once")
         paths.add(spec.path)
-        expected = channels.setdefault(spec.participant, spec.n_channels)
-        if expected != spec.n_channels:
-            raise ConfigError(
-                f"{spec.path}: {spec.n_channels} channels, but other sessions of "
-                f"{spec.participant} have {expected}; prepare them with the same features"
-            )
+    layers_of(sessions, per=per)
     return tuple(sessions)
 
 
-def participants_of(sessions: Sequence[SessionSpec]) -> dict[str, int]:
-    """Map each participant to its number of channels, in order of first appearance."""
-    return {spec.participant: spec.n_channels for spec in sessions}
+def layers_of(
+    sessions: Sequence[SessionSpec], *, per: LayersPer
+) -> tuple[dict[str, int], tuple[int, ...]]:
+    """Find out which layers `sessions` need and who uses which.
+
+    Returns:
+        The name of each layer (a participant, a corpus or a session path) with its number of
+        channels, in order of first appearance; and the position of each session's layer therein.
+
+    Raises:
+        ConfigError: sessions that share a layer differ in channels.
+    """
+    channels: dict[str, int] = {}
+    for spec in sessions:
+        name = layer_name(spec, per=per)
+        expected = channels.setdefault(name, spec.n_channels)
+        if expected != spec.n_channels:
+            raise ConfigError(
+                f"{spec.path}: {spec.n_channels} channels, but other sessions of {name} have "
+                f"{expected}; prepare them with the same features, or give every session its own "
+                "layers (read_in=session)"
+            )
+    order = {name: index for index, name in enumerate(channels)}
+    return channels, tuple(order[layer_name(spec, per=per)] for spec in sessions)
+
+
+def layer_name(spec: SessionSpec, *, per: LayersPer) -> str:
+    """Name the layer that serves a session."""
+    if per == "session":
+        return spec.path
+    return spec.participant if per == "participant" else spec.participant.partition("/")[0]
 
 
 def locate(

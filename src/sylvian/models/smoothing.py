@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -88,6 +88,18 @@ class Smoother(nn.Module):
         smooth[:head] /= share[:head]
         smooth[tail:] /= share[tail:]
         return smooth
+
+    def visible(
+        self, features: Float[Tensor, "bins channels"], hidden: Bool[Tensor, " bins"]
+    ) -> Float[Tensor, "bins channels"]:
+        """Smooth one whole trial as if the hidden bins had never been recorded.
+
+        The kernel is renormalised over the visible bins; where it reaches none the result is 0. No
+        value of a hidden bin, NaN included, enters any result.
+        """
+        shown: Tensor = self(features.masked_fill(hidden.unsqueeze(1), 0.0))
+        mass: Tensor = self((~hidden).to(features.dtype).unsqueeze(1))
+        return shown / mass.clamp(min=torch.finfo(mass.dtype).tiny)
 
     def _share(self, n_bins: int) -> Float[Tensor, " bins"]:
         """How much of the kernel's mass falls inside the trial, for every bin."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,7 +20,7 @@ from sylvian.models.dropout import drop
 from sylvian.models.frontend import DayAffine, ReadIns, pad_rows, round_up, standard_patches
 from sylvian.models.masking import span_mask
 from sylvian.models.rotary import Rotary
-from sylvian.models.sessions import SessionSpec, participants_of
+from sylvian.models.sessions import LayersPer, SessionSpec, layers_of
 from sylvian.models.smoothing import Smoother, SmootherState, SmoothingConfig
 
 
@@ -44,7 +44,7 @@ class TransformerConfig(Config):
     context_forward: int | None = Field(None, ge=0, description="frames of future; null: all")
     rope_base: float = Field(10_000.0, gt=0, description="slowest rotary wavelength over 2π, bins")
     rescale: bool = Field(True, description="Fixup-like shrinking of the initial weights")
-    read_in: Literal["participant", "session"] = Field("participant", description="one read-in per")
+    read_in: LayersPer = Field("participant", description="one read-in per")
     day_affine: bool = Field(False, description="a day-specific affine map before patching")
     smoothing: SmoothingConfig | None = Field(SmoothingConfig(), description="null: none")
 
@@ -143,13 +143,13 @@ class Transformer(Encoder):
     config: TransformerConfig
 
     def __init__(self, config: TransformerConfig, sessions: Sequence[SessionSpec]) -> None:
-        super().__init__(sessions)
+        super().__init__(sessions, per=config.read_in)
         self.config = config
         self.width, self.frame_bins = config.width, config.patch_bins
         smoothing = config.effective_smoothing
         self.smoother = None if smoothing is None else Smoother(smoothing)
         self.lookahead_bins = _lookahead(config, 0 if smoothing is None else smoothing.future_bins)
-        self.shares_layers = config.read_in == "participant" and not config.day_affine
+        self.shares_layers = config.read_in != "session" and not config.day_affine
         channels = [spec.n_channels for spec in self.sessions]
         self.day = DayAffine(channels) if config.day_affine else None
         self.read_ins = _read_ins(config, self.sessions)
@@ -166,6 +166,11 @@ class Transformer(Encoder):
         """The parameters that do not depend on whose recording it is."""
         return [self.mask_token, *self.blocks.parameters(), *self.norm.parameters()]
 
+    def trunk_names(self) -> tuple[str, ...]:
+        """What `state_dict` calls the trunk's parameters."""
+        trunk = {id(parameter) for parameter in self.trunk_parameters()}
+        return tuple(name for name, own in self.named_parameters() if id(own) in trunk)
+
     def n_frames(self, n_bins: Length) -> Length:
         """Patches needed to hold every bin."""
         return -(-n_bins // self.frame_bins)
@@ -177,17 +182,46 @@ class Transformer(Encoder):
         session: Int64[Tensor, " batch"],
     ) -> Float[Tensor, "batch frames width"]:
         """Encode whole trials; see `Encoder.forward`."""
+        return self._encode(features, n_bins, session, None)
+
+    def encode_masked(
+        self,
+        features: Float[Tensor, "batch bins channels"],
+        n_bins: Int64[Tensor, " batch"],
+        session: Int64[Tensor, " batch"],
+        hidden: Bool[Tensor, " rows"],
+    ) -> Float[Tensor, "batch frames width"]:
+        """Encode whole trials, some frames of which are hidden.
+
+        The bins of hidden frames are missing before anything is computed, smoothing included, and
+        the mask token takes their frames' places: no latent depends on what they held.
+
+        Args:
+            features: As for `forward`.
+            n_bins: As for `forward`.
+            session: As for `forward`.
+            hidden: Which frames to hide, trial after trial, without padding.
+
+        Source: dossier §3.2. Why here: the reference smooths before it masks, so that visible
+        patches give the hidden bins away (§9.2).
+        """
+        return self._encode(features, n_bins, session, hidden)
+
+    def _encode(
+        self, features: Tensor, n_bins: Tensor, session: Tensor, hidden: Tensor | None
+    ) -> Float[Tensor, "batch frames width"]:
         lengths, sessions = self.trial_lengths(features, n_bins, session)
+        frames = [self.n_frames(length) for length in lengths]
+        masks = [None] * len(frames) if hidden is None else torch.split(hidden, frames)
         # One trial after the other: never more than one smoothed trial is in memory.
         trials = (
-            self._front(trial[:length], index)
-            for trial, length, index in zip(features, lengths, sessions, strict=True)
+            self._front(trial[:length], index, mask)
+            for trial, length, index, mask in zip(features, lengths, sessions, masks, strict=True)
         )
-        frames = [self.n_frames(length) for length in lengths]
-        rows = self._embed(trials, frames, sessions)
+        rows = self._embed(trials, frames, sessions, hidden)
         longest = max(frames)
-        hidden = self.config.context.hidden(longest, device=rows.device)
-        layout = Layout(frames, self._table(0, longest), hidden)
+        unseen = self.config.context.hidden(longest, device=rows.device)
+        layout = Layout(frames, self._table(0, longest), unseen)
         for block in self._blocks():
             rows = block(rows, layout)
         return pad_rows(self.norm(rows), frames)
@@ -248,15 +282,26 @@ class Transformer(Encoder):
         frame = torch.arange(first, first + count, device=self.device)
         return self.rotary.table((frame * self.frame_bins).float())
 
-    def _front(self, trial: Tensor, session: int) -> Tensor:
-        smooth = trial if self.smoother is None else self.smoother(trial)
-        return self._by_day(smooth, session)
+    def _front(self, trial: Tensor, session: int, mask: Tensor | None) -> Tensor:
+        if mask is not None:
+            hidden = mask.repeat_interleave(self.frame_bins)[: len(trial)]
+            if self.smoother is None:
+                trial = trial.masked_fill(hidden.unsqueeze(1), 0.0)
+            else:
+                trial = self.smoother.visible(trial, hidden)
+        elif self.smoother is not None:
+            trial = self.smoother(trial)
+        return self._by_day(trial, session)
 
     def _by_day(self, trial: Tensor, session: int) -> Tensor:
         return trial if self.day is None else self.day(trial, session)
 
     def _embed(
-        self, trials: Iterable[Tensor], frames: Sequence[int], sessions: Sequence[int]
+        self,
+        trials: Iterable[Tensor],
+        frames: Sequence[int],
+        sessions: Sequence[int],
+        hidden: Bool[Tensor, " frames"] | None = None,
     ) -> Float[Tensor, "rows width"]:
         """Read trials in; rows of zeros behind the last one round their number up."""
         patches = [standard_patches(trial, self.frame_bins) for trial in trials]
@@ -265,10 +310,13 @@ class Transformer(Encoder):
         rows = self.read_ins(patches, sessions)
         rows = rows.float() if rows.dtype.itemsize < 4 else rows  # the residual stream
         config = self.config
-        if self.training and config.mask_ratio > 0:
+        if hidden is not None:
+            hidden = functional.pad(hidden, (0, spare))
+        elif self.training and config.mask_ratio > 0:
             hidden = span_mask(
                 [*frames, spare], ratio=config.mask_ratio, max_span=config.mask_max_span
             )
+        if hidden is not None:
             token = self.mask_token.to(rows.dtype)
             rows = torch.where(hidden.to(rows.device).unsqueeze(1), token, rows)
         return drop(rows, config.input_dropout, training=self.training)
@@ -285,12 +333,6 @@ def _lookahead(config: TransformerConfig, smoothing_bins: int) -> int | None:
 
 
 def _read_ins(config: TransformerConfig, sessions: Sequence[SessionSpec]) -> ReadIns:
-    if config.read_in == "session":
-        sizes, of_session = [spec.n_channels for spec in sessions], list(range(len(sessions)))
-    else:
-        channels = participants_of(sessions)
-        order = {participant: index for index, participant in enumerate(channels)}
-        sizes = list(channels.values())
-        of_session = [order[spec.participant] for spec in sessions]
-    inputs = [size * config.patch_bins for size in sizes]
+    channels, of_session = layers_of(sessions, per=config.read_in)
+    inputs = [size * config.patch_bins for size in channels.values()]
     return ReadIns(inputs, width=config.width, of_session=of_session)
