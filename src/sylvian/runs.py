@@ -24,7 +24,7 @@ from sylvian.errors import CheckpointError
 from sylvian.recipes import Recipe
 
 FORMAT = 1
-_PACKAGES = ("sylvian", "torch", "lightning", "numpy", "h5py", "kaldi-decoder", "kaldifst")
+_PACKAGES = ("sylvian", "torch", "lightning", "numpy", "numba", "h5py", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,14 @@ def tfs(corpus: str) -> Recipe:
 
 
 def _decode(corpus: str) -> DecodeConfig:
-    """Give the published first-pass settings of the corpus' benchmark (paper.md section 5)."""
-    return PRESETS["t12-5gram" if corpus == "willett2023" else "t15"]
+    """Give the published first-pass weights of the corpus' benchmark (paper.md section 5).
+
+    The search bounds are our tighter ones: the published ones (`PRESETS`) find the same sentence in
+    98 of 100 trials and take three times as long (results/RESULTS.md).
+    """
+    published = PRESETS["t12-5gram" if corpus == "willett2023" else "t15"]
+    ours = DecodeConfig()
+    return published.model_copy(update={"beam": ours.beam, "max_active": ours.max_active})
 
 
 def _small_rnn(corpus: str) -> Recipe:
