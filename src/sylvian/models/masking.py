@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
+
+from sylvian.types import Trial
 
 
 def span_mask(
@@ -80,6 +84,32 @@ def fixed_masks(
         for key, length in zip(keys, lengths, strict=True)
     ]
     return torch.cat(masks)
+
+
+@dataclass(frozen=True, slots=True)
+class BinMasks:
+    """Which bins of a trial `fixed_masks` hides: the same for models and their baselines.
+
+    Attributes:
+        ratio: Share of frames hidden.
+        max_span: Longest hidden span in frames.
+        patch_bins: Bins of a frame.
+        seed: Another seed hides other bins.
+    """
+
+    ratio: float
+    max_span: int
+    patch_bins: int
+    seed: int
+
+    def __call__(self, trial: Trial) -> Bool[np.ndarray, " bins"]:
+        """Mark the hidden bins of a trial."""
+        n_bins = len(trial.features)
+        n_frames = -(-n_bins // self.patch_bins)
+        frames = fixed_masks(
+            [str(trial.key)], [n_frames], ratio=self.ratio, max_span=self.max_span, seed=self.seed
+        )
+        return np.repeat(frames.numpy(), self.patch_bins)[:n_bins]
 
 
 def _generator(name: str) -> torch.Generator:

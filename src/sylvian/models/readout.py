@@ -1,0 +1,84 @@
+"""From latents back to patches, and the patches to compare them with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ReadOuts(nn.Module):
+    """One linear map from latents to patches per participant, corpus or session.
+
+    Args:
+        width: Size of a latent.
+        n_outputs: Patch sizes, one per read-out.
+        of_session: Which read-out each session uses.
+
+    Source: dossier §3.1. Why here: the reference ends in a LayerNorm, which fixes the mean and the
+    variance of every patch and so cannot say how much a patch fires (§9.2).
+    """
+
+    def __init__(self, width: int, n_outputs: Sequence[int], *, of_session: Sequence[int]) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Linear(width, size) for size in n_outputs)
+        self.of_session = tuple(of_session)
+
+    def forward(
+        self, rows: Float[Tensor, "rows width"], counts: Sequence[int], sessions: Sequence[int]
+    ) -> Float[Tensor, "rows outputs"]:
+        """Map the latents of some trials of one channel count.
+
+        Args:
+            rows: Latents, trial after trial.
+            counts: How many of them belong to each trial.
+            sessions: Session of each trial.
+        """
+        trials = zip(sessions, torch.split(rows, list(counts)), strict=True)
+        runs = groupby(trials, key=lambda trial: self.of_session[trial[0]])
+        mapped = [self.maps[read_out](torch.cat([own for _, own in run])) for read_out, run in runs]
+        return mapped[0] if len(mapped) == 1 else torch.cat(mapped)
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """Trials cut into patches.
+
+    Attributes:
+        values: Raw bins, zero where there is none.
+        valid: Which bins of a patch were recorded; a trial's last patch may be incomplete.
+    """
+
+    values: Float[Tensor, "*rows bins channels"]
+    valid: Bool[Tensor, "*rows bins"]
+
+    def __getitem__(self, chosen: Bool[Tensor, "batch frames"]) -> Patches:
+        return Patches(self.values[chosen], self.valid[chosen])
+
+
+def cut_patches(
+    features: Float[Tensor, "batch bins channels"],
+    n_bins: Int64[Tensor, " batch"],
+    patch_bins: int,
+) -> Patches:
+    """Cut padded trials into patches, `batch frames bins channels`."""
+    missing = -features.shape[1] % patch_bins
+    whole = functional.pad(features, (0, 0, 0, missing))
+    valid = inside(n_bins, whole.shape[1])
+    # Padding may hold anything, NaN included.
+    values = whole.masked_fill(~valid.unsqueeze(2), 0.0)
+    n_frames = whole.shape[1] // patch_bins
+    return Patches(
+        values.view(len(n_bins), n_frames, patch_bins, -1),
+        valid.view(len(n_bins), n_frames, patch_bins),
+    )
+
+
+def inside(lengths: Int64[Tensor, " batch"], longest: int) -> Bool[Tensor, "batch longest"]:
+    """Mark what is not padding."""
+    return torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)

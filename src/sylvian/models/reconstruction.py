@@ -1,0 +1,103 @@
+"""How well bins were reconstructed: sums that add up over trials, and R² at the very end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from sylvian.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReconstructionSums:
+    """Sums over some bins (the hidden ones), channel by channel, in float64.
+
+    Adding the sums of trials gives the sums of the data set; means and R² are derived last.
+
+    Attributes:
+        n_bins: Number of bins.
+        total: Sum of the true values.
+        squares: Sum of their squares.
+        sse: Sum of squared errors of the reconstruction.
+    """
+
+    n_bins: int
+    total: Float[np.ndarray, " channels"]
+    squares: Float[np.ndarray, " channels"]
+    sse: Float[np.ndarray, " channels"]
+
+    @classmethod
+    def of(
+        cls, truth: Float[np.ndarray, "bins channels"], guess: Float[np.ndarray, "bins channels"]
+    ) -> ReconstructionSums:
+        """Compare bins with their reconstruction."""
+        exact = truth.astype(np.float64)
+        return cls(
+            n_bins=len(exact),
+            total=exact.sum(0),
+            squares=(exact**2).sum(0),
+            sse=((exact - guess) ** 2).sum(0),
+        )
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels."""
+        return len(self.sse)
+
+    @property
+    def sst(self) -> Float[np.ndarray, " channels"]:
+        """Squared deviations of each channel from its own mean over these bins."""
+        spread: Float[np.ndarray, " channels"] = self.squares - self.total**2 / max(self.n_bins, 1)
+        # What rounding leaves of a channel that never changes is not variance.
+        return np.where(spread > 1e-12 * self.squares, spread, 0.0)
+
+    @property
+    def r2(self) -> float:
+        """1 − ΣSSE/ΣSST over all channels; NaN where nothing varies."""
+        return pooled_r2([self])
+
+    @property
+    def channel_r2(self) -> Float[np.ndarray, " channels"]:
+        """1 − SSE/SST of each channel; NaN for a channel that does not vary."""
+        sst = self.sst
+        ratio = np.divide(self.sse, sst, out=np.full(len(sst), np.nan), where=sst > 0)
+        return np.asarray(1.0 - ratio)
+
+    def __add__(self, other: ReconstructionSums) -> ReconstructionSums:
+        if self.n_channels != other.n_channels:
+            raise ConfigError(
+                f"reconstructions of {self.n_channels} and {other.n_channels} channels do not add "
+                "up; sum each participant or session apart and use pooled_r2"
+            )
+        return ReconstructionSums(
+            self.n_bins + other.n_bins,
+            self.total + other.total,
+            self.squares + other.squares,
+            self.sse + other.sse,
+        )
+
+
+def add_up(sums: Iterable[ReconstructionSums]) -> ReconstructionSums:
+    """Add the sums of trials with the same channels.
+
+    Raises:
+        ConfigError: there is none, or they differ in channels.
+    """
+    known = list(sums)
+    if not known:
+        raise ConfigError("no trial was reconstructed; the split is empty")
+    return sum(known[1:], start=known[0])
+
+
+def pooled_r2(groups: Iterable[ReconstructionSums]) -> float:
+    """R² over groups with different channels (participants, days), each about its own means.
+
+    Every entry weighs the same, so a group counts by what varies in it. NaN where nothing varies.
+    """
+    known = list(groups)
+    sst = sum(float(own.sst.sum()) for own in known)
+    sse = sum(float(own.sse.sum()) for own in known)
+    return 1.0 - sse / sst if sst > 0 else float("nan")
