@@ -17,6 +17,7 @@ from sylvian.types import Trial
 # The strongest first: it wins where nothing tells them apart.
 STRENGTHS = tuple(10.0**power for power in range(2, -5, -1))
 _HELD_OUT = 5
+_N_INPUTS = 6
 
 
 class Baseline(ABC):
@@ -90,9 +91,7 @@ class Interpolation(Baseline):
         sides = _Sides.of(hidden, reach_bins=1)
         if sides.n_visible == 0:
             return self._mean.guess(features, hidden)
-        before, after = sides.means(features[~hidden])
-        lines: Float[np.ndarray, "hidden channels"] = before + sides.nearness * (after - before)
-        return lines
+        return sides.lines(features[~hidden])
 
 
 @dataclass(slots=True)
@@ -105,7 +104,7 @@ class _Normal:
 
     @classmethod
     def empty(cls, n_channels: int) -> _Normal:
-        size = 5 * n_channels + 1
+        size = _N_INPUTS * n_channels + 1
         return cls(np.zeros((size, size)), np.zeros((size, n_channels)), 0.0)
 
     def __add__(self, other: _Normal) -> _Normal:
@@ -135,9 +134,9 @@ class _Normal:
 class Linear(Baseline):
     """Ridge regression of all channels on the visible neighbourhood of all channels.
 
-    The inputs of a hidden bin are the means of the nearest visible bins on either side, both also
-    weighted by how near that side is (so that interpolation is one of the models), and the
-    mean of the trial's visible bins. Every fifth training trial chooses the penalty, then all
+    The inputs of a hidden bin are its interpolation, the means of the nearest visible bins on
+    either side, both also weighted by how near that side is, and the mean of the trial's visible
+    bins. Every fifth training trial chooses the penalty, then all
     trials fit the weights.
 
     Attributes:
@@ -175,12 +174,14 @@ class Linear(Baseline):
         sides = _Sides.of(hidden, reach_bins=self.reach_bins)
         n_hidden, n_channels = int(hidden.sum()), visible.shape[1]
         if sides.n_visible == 0:
-            return np.eye(1, 5 * n_channels + 1, 5 * n_channels).repeat(n_hidden, axis=0)
+            constant = _N_INPUTS * n_channels
+            return np.eye(1, constant + 1, constant).repeat(n_hidden, axis=0)
         before, after = sides.means(visible)
         whole = np.tile(visible.mean(0, dtype=np.float64), (n_hidden, 1))
         near = sides.nearness
-        columns = (before, after, (1 - near) * before, near * after, whole, np.ones((n_hidden, 1)))
-        return np.concatenate(columns, axis=1)
+        lines = _Sides.of(hidden, reach_bins=1).lines(visible)
+        columns = (lines, before, after, (1 - near) * before, near * after, whole)
+        return np.concatenate((*columns, np.ones((n_hidden, 1))), axis=1)
 
 
 def standard_baselines() -> tuple[Baseline, ...]:
@@ -229,6 +230,14 @@ class _Sides:
             (sums[stop] - sums[start]) / (stop - start)[:, None] for start, stop in self.spans
         )
         return before, after
+
+    def lines(
+        self, visible: Float[np.ndarray, "visible channels"]
+    ) -> Float[np.ndarray, "hidden channels"]:
+        """Go straight from one side's mean to the other's."""
+        before, after = self.means(visible)
+        lines: Float[np.ndarray, "hidden channels"] = before + self.nearness * (after - before)
+        return lines
 
 
 def _alike(trials: Iterable[Trial]) -> Iterator[Trial]:

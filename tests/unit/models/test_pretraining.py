@@ -234,6 +234,8 @@ def test_splitting_a_batch_changes_no_average(sessions, batch_of):
             features=batch.features[one, : LENGTHS[row]],
             n_bins=batch.n_bins[one],
             session=batch.session[one],
+            labels=batch.labels[one],
+            n_labels=batch.n_labels[one],
             keys=batch.keys[one],
         )
         parts.append(PretrainingObjective(model).score(alone, model(alone, own)))
