@@ -129,6 +129,23 @@ def test_a_hidden_bin_changes_no_prediction(sessions, batch_of, name, training, 
     assert not torch.equal(before.truth.values, after.truth.values)  # the test does disturb
 
 
+def test_a_hidden_bin_changes_no_prediction_in_mixed_precision(sessions, batch_of):
+    model, batch = build(sessions).eval(), batch_of(*LENGTHS)
+    hidden = model.fixed_masks(batch, seed=0)
+    disturbed = batch.features.masked_fill(hidden_bins(hidden, batch)[..., None], math.nan)
+    with torch.autocast("cpu", torch.bfloat16):
+        before, after = (model(own, hidden) for own in (batch, with_features(batch, disturbed)))
+    assert torch.equal(before.outputs, after.outputs)
+
+
+def test_hiding_nothing_is_plain_encoding(sessions, batch_of):
+    encoder, batch = build(sessions).encoder.eval(), batch_of(*LENGTHS)
+    n_frames = int(encoder.n_frames(batch.n_bins).sum())
+    inputs = (batch.features, batch.n_bins, batch.session)
+    shown = encoder.encode_masked(*inputs, torch.zeros(n_frames, dtype=torch.bool))
+    torch.testing.assert_close(shown, encoder(*inputs))
+
+
 def test_every_visible_neighbourhood_still_matters(sessions, batch_of):
     model, batch = build(sessions).eval(), batch_of(60)
     hidden = model.draw_masks(batch, generator=torch.Generator().manual_seed(5))

@@ -1,7 +1,7 @@
 import pytest
 
 from sylvian.errors import ConfigError
-from sylvian.models.sessions import SessionSpec, check_sessions, locate
+from sylvian.models.sessions import SessionSpec, check_sessions, layers_of, locate
 
 NEW = "toy/T15/2023-08-30"
 
@@ -44,3 +44,38 @@ def test_contradictory_sessions_are_refused(sessions):
         check_sessions([*sessions, other])
     with pytest.raises(ConfigError, match="at least one session"):
         check_sessions([])
+
+
+MIXED = [
+    SessionSpec(path=f"{participant}/{day}", participant=participant, n_channels=size)
+    for participant, day, size in [
+        ("a/X", "2020-01-01", 4),
+        ("b/Y", "2020-01-01", 4),
+        ("a/Z", "2020-01-01", 4),
+        ("a/X", "2020-01-02", 4),
+    ]
+]
+
+
+@pytest.mark.parametrize(
+    ("per", "names", "of_session"),
+    [
+        ("participant", ["a/X", "b/Y", "a/Z"], (0, 1, 2, 0)),
+        ("corpus", ["a", "b"], (0, 1, 0, 0)),
+        ("session", [spec.path for spec in MIXED], (0, 1, 2, 3)),
+    ],
+)
+def test_layers_belong_to_whom_they_were_asked_for(per, names, of_session):
+    channels, found = layers_of(MIXED, per=per)
+    assert list(channels) == names
+    assert set(channels.values()) == {4}
+    assert found == of_session
+
+
+def test_only_sessions_that_share_no_layer_may_differ_in_channels():
+    odd = [*MIXED, SessionSpec(path="a/X/2020-01-03", participant="a/X", n_channels=9)]
+    assert len(check_sessions(odd, per="session")) == 5
+    assert layers_of(odd, per="session")[0]["a/X/2020-01-03"] == 9
+    for per, owner in (("participant", "a/X"), ("corpus", "a")):
+        with pytest.raises(ConfigError, match=rf"01-03: 9 channels, .*{owner} have 4.*read_in="):
+            check_sessions(odd, per=per)

@@ -59,3 +59,29 @@ def test_bin_by_bin_equals_whole(lookahead, chunk):
 def test_finishing_a_trial_that_never_began_gives_nothing():
     smoother = Smoother(SmoothingConfig())
     assert smoother.finish(smoother.start(4)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("lookahead", [None, 0])
+def test_hidden_bins_are_missing_bins(lookahead):
+    """The kernel is renormalised over the visible bins, by hand; hidden NaNs are never read."""
+    generator = torch.Generator().manual_seed(2)
+    features = torch.randn(70, 3, generator=generator)
+    hidden = torch.rand(70, generator=generator) < 0.5
+    hidden[30:50] = True
+    past, future = 6, 6 if lookahead is None else lookahead
+    expected = torch.zeros(70, 3)
+    for at in range(70):
+        taps = [t for t in range(max(0, at - past), min(70, at + future + 1)) if not hidden[t]]
+        weights = torch.tensor([math.exp(-0.5 * ((tap - at) / 2.0) ** 2) for tap in taps])
+        if taps:
+            expected[at] = (weights[:, None] * features[taps]).sum(0) / weights.sum()
+    smoother = Smoother(SmoothingConfig(lookahead_bins=lookahead))
+    unknown = features.masked_fill(hidden[:, None], torch.nan)
+    torch.testing.assert_close(smoother.visible(unknown, hidden), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_with_nothing_hidden_nothing_changes():
+    features = torch.randn(40, 2, generator=torch.Generator().manual_seed(3))
+    smoother = Smoother(SmoothingConfig())
+    seen = smoother.visible(features, torch.zeros(40, dtype=torch.bool))
+    torch.testing.assert_close(seen, smoother(features))
