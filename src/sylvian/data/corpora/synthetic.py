@@ -1,27 +1,37 @@
-"""Reader of simulated participants, through the readers of the two published layouts."""
+"""Reader of simulated participants, through the readers of the published layouts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sylvian.data.corpora.base import Corpus, CorpusFacts, ParticipantFacts, SessionRef
+from sylvian.data.corpora.base import (
+    ChannelGroup,
+    Corpus,
+    CorpusFacts,
+    ParticipantFacts,
+    SessionRef,
+)
 from sylvian.data.corpora.card2024 import Card2024
 from sylvian.data.corpora.card2024_facts import CARD2024
+from sylvian.data.corpora.evenchen2019 import EvenChen2019
+from sylvian.data.corpora.handwriting import T5
+from sylvian.data.corpora.willett2021 import Willett2021
 from sylvian.data.corpora.willett2023 import Willett2023
 from sylvian.data.corpora.willett2023_facts import WILLETT2023
 from sylvian.errors import DataError
-from sylvian.types import Trial
+from sylvian.types import Strategy, Trial
 
 NAME = "synthetic.json"
 FORMAT = 1
 
 SYNTHETIC = CorpusFacts(
     name="synthetic",
-    title="Simulated participants, written in both published layouts",
+    title="Simulated participants, written in published layouts",
     participants={},
     splits=("train", "val", "test", "holdout"),
     licence="Apache-2.0",
@@ -29,14 +39,30 @@ SYNTHETIC = CorpusFacts(
     directions="nothing to download: 'sylvian prepare synthetic --raw DIR' simulates into DIR",
 )
 
-_LAYOUTS = {"card2024": CARD2024, "willett2023": WILLETT2023}
+
+class _Reaches(EvenChen2019):
+    """The layout of DANDI:000121 with simulated monkeys' names."""
+
+    pattern = re.compile(
+        r"sub-(?P<participant>[A-Z]\d+)_ses-(?P<date>\d{8})T\d{6}_behavior\+ecephys\.nwb"
+    )
+
+
+# What each layout fixes: its reader, the splits it knows, and facts of whoever is written in it.
+_MONKEY = ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,))
+_LAYOUTS: Mapping[str, tuple[Callable[..., Corpus], tuple[str, ...], ParticipantFacts]] = {
+    "card2024": (Card2024, CARD2024.splits, CARD2024.participants["T15"]),
+    "willett2023": (Willett2023, WILLETT2023.splits, WILLETT2023.participants["T12"]),
+    "willett2021": (Willett2021, ("train",), T5),
+    "evenchen2019": (_Reaches, ("train",), _MONKEY),
+}
 
 
 class Synthetic:
     """What `sylvian.data.synthetic.simulate` wrote: `synthetic.json` and a folder per participant.
 
-    Trials come from `Card2024` and `Willett2023` unchanged, but for the prompt set of a trial: the
-    willett2023 layout does not hold it, `synthetic.json` does.
+    Trials come from `Card2024`, `Willett2023`, `Willett2021` and `EvenChen2019` unchanged, but for
+    the prompt set of a trial: not every layout holds it, `synthetic.json` does.
 
     Args:
         raw: Folder of the simulation.
@@ -80,13 +106,13 @@ class Synthetic:
             yield Trial(replace(trial.info, prompt_set=prompt_set), trial.features)
 
     def _reader(self, name: str, layout: str) -> Corpus:
+        kind, splits, _ = _LAYOUTS[layout]
         facts = self.facts.model_copy(
             update={
                 "participants": {name: self.facts.participants[name]},
-                "splits": _LAYOUTS[layout].splits,
+                "splits": splits,
             }
         )
-        kind = Card2024 if layout == "card2024" else Willett2023
         return kind(self._raw / name, facts=facts)
 
 
@@ -110,8 +136,13 @@ def _participants(path: Path) -> Mapping[str, Any]:
 
 def _facts(told: Mapping[str, Any]) -> ParticipantFacts:
     """Take over what the layout fixes, and count the trials as they were simulated."""
-    (published,) = _LAYOUTS[told["layout"]].participants.values()
+    _, _, published = _LAYOUTS[told["layout"]]
     sessions = {session: day["trials"] for session, day in told["sessions"].items()}
     splits = sorted({split for counts in sessions.values() for split in counts})
     totals = {s: sum(counts.get(s, 0) for counts in sessions.values()) for s in splits}
-    return published.model_copy(update={"sessions": sessions, "trials": totals})
+    update: dict[str, Any] = {"sessions": sessions, "trials": totals}
+    if "electrodes" in told:  # the layout leaves their number open
+        group = {"array": "M1", "feature": "threshold crossings", "start": 0}
+        update["n_channels"] = told["electrodes"]
+        update["channels"] = (ChannelGroup(**group, stop=told["electrodes"]),)
+    return published.model_copy(update=update)

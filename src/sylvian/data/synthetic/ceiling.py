@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from sylvian.data.synthetic.articulation import FEATURES, gestures
-from sylvian.data.synthetic.config import ParticipantConfig
+from sylvian.data.synthetic.config import ParticipantConfig, SharedSpeaker
 from sylvian.data.synthetic.electrodes import Tuning, first_day
 from sylvian.data.synthetic.language import LARGE, draw_prompts
 from sylvian.data.synthetic.recording import (
@@ -31,6 +31,7 @@ from sylvian.data.synthetic.recording import (
     speech_drive,
 )
 from sylvian.data.synthetic.speech import BIN_MS, Utterance, blend, halves, speak, with_change
+from sylvian.errors import ConfigError
 from sylvian.text import PHONES, Lexicon
 
 KEPT_ELECTRODES = {"card2024": 256, "willett2023": 128}  # those whose features the loaders keep
@@ -65,7 +66,13 @@ def ceiling(config: ParticipantConfig, *, seed: int = 0, n_trials: int = 20) -> 
         config: The participant; only `layout`, `speech` and `neural` matter.
         seed: Source of sentences, electrodes and noise.
         n_trials: Number of sentences; each has some 20 phones.
+
+    Raises:
+        ConfigError: the electrodes follow the space that tasks share, where one phone changes the
+            activity for a long time after it; the observer's shortcut holds for gestures only.
     """
+    if isinstance(config, SharedSpeaker):
+        raise ConfigError(f"{config.name}: has a latent space; take a participant without one")
     birth, prompts, *trials = np.random.default_rng(seed).spawn(2 + n_trials)
     tuning = first_day(config, birth)
     kept = np.arange(len(tuning.log_rate)) < KEPT_ELECTRODES[config.layout]

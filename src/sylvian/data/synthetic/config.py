@@ -165,6 +165,65 @@ class ParticipantConfig(Config):
     neural: NeuralConfig = NeuralConfig()
 
 
+class LatentConfig(Config):
+    """How much of what drives the electrodes is common to all tasks; see `latents.py`."""
+
+    sharing: float = Field(
+        ge=0,
+        le=1,
+        description="Share of the latents' variance that comes from the circuit of all tasks; the "
+        "rest comes from one of the task alone. 0: tasks have nothing in common.",
+    )
+    seed: int = Field(
+        default=0, ge=0, description="Draw of the circuits; participants who share have the same."
+    )
+
+
+class SharedSpeaker(ParticipantConfig):
+    """A simulated speaker whose electrodes follow the space that tasks share, not gestures."""
+
+    latent: LatentConfig = Field(description="What is shared with other tasks.")
+
+
+class MoverConfig(Config):
+    """One simulated participant who moves a hand, and what is recorded: crossings only."""
+
+    name: str = Field(pattern=r"[A-Z]\d+", description="Name; it is part of file names.")
+    first_day: date = Field(default=date(2031, 1, 6), description="Day of the first session.")
+    days_between: int = Field(default=3, ge=1, description="Days from a session to the next.")
+    sessions: int = Field(default=4, ge=1, le=200, description="Recording days.")
+    blocks: int = Field(default=10, ge=1, le=20, description="Blocks a day.")
+    block_trials: int = Field(default=20, ge=1, description="Trials of a block.")
+    neural: NeuralConfig = NeuralConfig()
+    latent: LatentConfig = Field(description="What is shared with other tasks.")
+
+
+class MonkeyConfig(MoverConfig):
+    """A monkey that reaches, motor cortex; blocks are centre-out and random-target in turn."""
+
+    layout: Literal["evenchen2019"] = Field(
+        default="evenchen2019", description="Published layout the files are written in."
+    )
+    electrodes: int = Field(default=96, ge=1, le=1024, description="Electrodes of the array.")
+
+
+class WriterConfig(MoverConfig):
+    """Somebody who attempts to write by hand; the first block of a day is of single letters."""
+
+    layout: Literal["willett2021"] = Field(
+        default="willett2021", description="Published layout the files are written in."
+    )
+    max_words: int = Field(default=4, ge=3, le=12, description="Longest sentence.")
+
+    @property
+    def electrodes(self) -> int:
+        """Electrodes of both arrays; the layout fixes them."""
+        return 192
+
+
+AnyParticipant = ParticipantConfig | SharedSpeaker | MonkeyConfig | WriterConfig
+
+
 class SyntheticConfig(Config):
     """A whole simulated corpus; equal configs give equal bytes.
 
@@ -173,7 +232,7 @@ class SyntheticConfig(Config):
     """
 
     seed: int = Field(default=0, ge=0, description="Seed of everything random.")
-    participants: tuple[ParticipantConfig, ...] = (
+    participants: tuple[AnyParticipant, ...] = (
         ParticipantConfig(name="S15", layout="card2024"),
         ParticipantConfig(name="S12", layout="willett2023"),
     )
@@ -216,6 +275,39 @@ class SyntheticConfig(Config):
                     neural=NeuralConfig(snr=1.5),
                 ),
             )
+        )
+
+    @classmethod
+    def species(cls, sharing: float, *, seed: int = 0) -> SyntheticConfig:
+        """Give two speakers, two monkeys and a writer, to see what pretraining buys.
+
+        Args:
+            sharing: Share of the latents' variance that is common to all tasks, from 0 to 1.
+            seed: Seed of everything random, the circuits included.
+        """
+        latent = LatentConfig(sharing=sharing, seed=seed)
+        speech: dict[str, Any] = {
+            "sessions": 2,
+            "train_trials": 60,
+            "eval_trials": 40,
+            "hidden_trials": 4,
+            "fifty_share": 0.8,
+            "max_words": 6,
+            "train_only_sessions": (),
+            "speech": SpeechConfig(words_per_minute=90.0),
+            "neural": NeuralConfig(snr=1.5),
+            "latent": latent,
+        }
+        moves: dict[str, Any] = {"neural": NeuralConfig(snr=1.5), "latent": latent}
+        return cls(
+            seed=seed,
+            participants=(
+                SharedSpeaker(name="S15", layout="card2024", **speech),
+                SharedSpeaker(name="S12", layout="willett2023", **speech),
+                MonkeyConfig(name="M1", **moves),
+                MonkeyConfig(name="M2", **moves),
+                WriterConfig(name="H5", sessions=2, blocks=8, block_trials=12, **moves),
+            ),
         )
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """The electrodes of a simulated participant: which way each is tuned, and how that drifts.
 
-Every electrode has a baseline rate and a preferred direction in the space of articulation (posture
-and its rate of change); the logarithm of its rate is linear along that direction.
+Every electrode has a baseline rate and a preferred direction in the space of latents: articulation
+(posture and its rate of change) or, where species share one, the common space of `latents.py`; the
+logarithm of its rate is linear along that direction.
 """
 
 from __future__ import annotations
@@ -13,8 +14,19 @@ import numpy as np
 from jaxtyping import Float32
 
 from sylvian.data.synthetic.articulation import FEATURES
-from sylvian.data.synthetic.config import Layout, NeuralConfig, ParticipantConfig
-from sylvian.data.synthetic.speech import N_LATENTS, speak
+from sylvian.data.synthetic.config import (
+    AnyParticipant,
+    Layout,
+    MonkeyConfig,
+    NeuralConfig,
+    ParticipantConfig,
+    SharedSpeaker,
+    WriterConfig,
+)
+from sylvian.data.synthetic.latents import latents, speech_latents
+from sylvian.data.synthetic.movement import reaching_reference
+from sylvian.data.synthetic.pen import writing_reference
+from sylvian.data.synthetic.speech import speak
 from sylvian.text import PHONES, SIL
 
 N_ELECTRODES = 256
@@ -31,6 +43,7 @@ _BACKGROUND_SPREAD = 0.5  # its log standard deviation over electrodes
 _MOMENT_WORDS = 500  # length of the babble that measures how much the latents vary
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
+_Arrays = tuple[tuple[int, float], ...]
 _Moments = tuple[Array, Array]  # mean of the latents over speech, and their covariance
 
 
@@ -47,6 +60,7 @@ class Tuning:
         loadings: Weights of the shared noise sources in the log rate.
         centre: Mean latents over speech; taken away first, so that the snr leaves mean rates alone.
         covariance: Covariance of the latents over speech, for drawing new directions.
+        leading: Whether all electrodes prefer a high first latent, `effort`.
     """
 
     log_rate: Float32[np.ndarray, " electrodes"]
@@ -57,6 +71,7 @@ class Tuning:
     loadings: Float32[np.ndarray, "sources electrodes"]
     centre: Float32[np.ndarray, " latents"]
     covariance: Float32[np.ndarray, "latents latents"]
+    leading: bool = True
 
     @property
     def dead(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -81,8 +96,9 @@ class Tuning:
         Crossings and power of an electrode turn together.
         """
         moments = self.centre, self.covariance
-        fresh = _directions(moments, config, rng)
-        turning = (rng.random(N_ELECTRODES) < config.session_turnover) * config.session_turn
+        n_electrodes = len(self.log_rate)
+        fresh = _directions(moments, config, rng, n_electrodes, leading=self.leading)
+        turning = (rng.random(n_electrodes) < config.session_turnover) * config.session_turn
         return replace(
             self,
             crossings=_unit_drive(_turn(self.crossings, fresh[0], turning), moments),
@@ -90,46 +106,63 @@ class Tuning:
         )
 
 
-def first_day(config: ParticipantConfig, rng: np.random.Generator) -> Tuning:
+def first_day(config: AnyParticipant, rng: np.random.Generator) -> Tuning:
     """Draw a participant's electrodes as they are on the first day."""
-    neural = config.neural
-    moments = _moments(config, rng)
-    crossings, power = _directions(moments, neural, rng)
+    if isinstance(config, MonkeyConfig | WriterConfig):
+        arrays: _Arrays = ((config.electrodes, 1.0),)
+        moments, leading = _moments_of(_movement_latents(config, rng)), False
+    else:
+        arrays = _ARRAYS[config.layout]
+        moments, leading = _moments(config, rng), not isinstance(config, SharedSpeaker)
+    return _population(arrays, config.neural, moments, rng, leading=leading)
+
+
+def _population(
+    arrays: _Arrays,
+    neural: NeuralConfig,
+    moments: _Moments,
+    rng: np.random.Generator,
+    *,
+    leading: bool,
+) -> Tuning:
+    n_electrodes = sum(n for n, _ in arrays)
+    crossings, power = _directions(moments, neural, rng, n_electrodes, leading=leading)
     return Tuning(
-        log_rate=_baselines(neural, rng),
-        depth=_depths(config, rng),
+        log_rate=_baselines(neural, rng, n_electrodes),
+        depth=_depths(arrays, neural, rng),
         crossings=crossings,
         power=power,
-        background=_backgrounds(rng),
-        loadings=_loadings(neural, rng),
+        background=_backgrounds(rng, n_electrodes),
+        loadings=_loadings(neural, rng, n_electrodes),
         centre=moments[0],
         covariance=moments[1],
+        leading=leading,
     )
 
 
-def _baselines(config: NeuralConfig, rng: np.random.Generator) -> Array:
+def _baselines(config: NeuralConfig, rng: np.random.Generator, n_electrodes: int) -> Array:
     typical = np.log(config.crossings_per_bin)
-    rates = typical + config.rate_spread * rng.standard_normal(N_ELECTRODES, np.float32)
-    rates[rng.random(N_ELECTRODES) < config.dead_fraction] = -np.inf
+    rates = typical + config.rate_spread * rng.standard_normal(n_electrodes, np.float32)
+    rates[rng.random(n_electrodes) < config.dead_fraction] = -np.inf
     return _single(rates)
 
 
-def _depths(config: ParticipantConfig, rng: np.random.Generator) -> Array:
-    of_array = np.concatenate([np.full(n, depth) for n, depth in _ARRAYS[config.layout]])
-    tuned = rng.random(N_ELECTRODES) < config.neural.tuned_fraction
-    spread = np.exp(_DEPTH_SPREAD * rng.standard_normal(N_ELECTRODES))
-    scale = config.neural.depth * config.neural.snr
+def _depths(arrays: _Arrays, config: NeuralConfig, rng: np.random.Generator) -> Array:
+    of_array = np.concatenate([np.full(n, depth) for n, depth in arrays])
+    tuned = rng.random(len(of_array)) < config.tuned_fraction
+    spread = np.exp(_DEPTH_SPREAD * rng.standard_normal(len(of_array)))
+    scale = config.depth * config.snr
     return _single(of_array * tuned * spread * scale)
 
 
-def _backgrounds(rng: np.random.Generator) -> Array:
-    spread = _BACKGROUND_SPREAD * rng.standard_normal(N_ELECTRODES, np.float32)
+def _backgrounds(rng: np.random.Generator, n_electrodes: int) -> Array:
+    spread = _BACKGROUND_SPREAD * rng.standard_normal(n_electrodes, np.float32)
     return _single(_BACKGROUND * np.exp(spread))
 
 
-def _loadings(config: NeuralConfig, rng: np.random.Generator) -> Array:
+def _loadings(config: NeuralConfig, rng: np.random.Generator, n_electrodes: int) -> Array:
     """Draw the shared noise's weights: half its variance moves all electrodes the same way."""
-    loadings = rng.standard_normal((config.noise_rank, N_ELECTRODES), np.float32)
+    loadings = rng.standard_normal((config.noise_rank, n_electrodes), np.float32)
     loadings[1:] /= np.sqrt(max(config.noise_rank - 1, 1))
     loadings[:1] = np.abs(loadings[:1])
     return _single(loadings * config.noise / np.sqrt(2))
@@ -138,27 +171,53 @@ def _loadings(config: NeuralConfig, rng: np.random.Generator) -> Array:
 def _moments(config: ParticipantConfig, rng: np.random.Generator) -> _Moments:
     words = rng.choice(np.array(PHONES, "U3"), (_MOMENT_WORDS, 4))
     words[:, -1] = SIL
-    latents = speak(words.ravel().tolist(), config.speech, rng).latents()
-    return latents.mean(0), _single(np.cov(latents, rowvar=False))
+    said = speak(words.ravel().tolist(), config.speech, rng)
+    return _moments_of(speech_latents(said, config))
+
+
+def _movement_latents(config: MonkeyConfig | WriterConfig, rng: np.random.Generator) -> Array:
+    if isinstance(config, MonkeyConfig):
+        return latents("reaching", reaching_reference(rng), config.latent)
+    return latents("handwriting", writing_reference(rng), config.latent)
+
+
+def _moments_of(found: Array) -> _Moments:
+    return found.mean(0), _single(np.cov(found, rowvar=False))
 
 
 def _directions(
-    moments: _Moments, config: NeuralConfig, rng: np.random.Generator
+    moments: _Moments,
+    config: NeuralConfig,
+    rng: np.random.Generator,
+    n_electrodes: int,
+    *,
+    leading: bool,
 ) -> tuple[Array, Array]:
     """Draw preferred directions of crossings and of power that overlap as configured."""
-    first, second = (_direction(moments, config, rng) for _ in range(2))
+    first, second = (
+        _direction(moments, config, rng, n_electrodes, leading=leading) for _ in range(2)
+    )
     overlap = config.power_overlap
     mixed = overlap * first + np.sqrt(1 - overlap**2) * second
     return first, _unit_drive(mixed, moments)
 
 
-def _direction(moments: _Moments, config: NeuralConfig, rng: np.random.Generator) -> Array:
+def _direction(
+    moments: _Moments,
+    config: NeuralConfig,
+    rng: np.random.Generator,
+    n_electrodes: int,
+    *,
+    leading: bool,
+) -> Array:
     """Mix a direction of posture with one of change, each of unit drive."""
-    parts = np.zeros((2, N_LATENTS, N_ELECTRODES), np.float32)
-    half = N_LATENTS // 2
-    parts[0, :half] = rng.standard_normal((half, N_ELECTRODES), np.float32)
-    parts[0, FEATURES.index("effort")] = _EFFORT * np.abs(parts[0, 0])
-    parts[1, half:] = rng.standard_normal((half, N_ELECTRODES), np.float32)
+    n_latents = len(moments[0])
+    parts = np.zeros((2, n_latents, n_electrodes), np.float32)
+    half = n_latents // 2
+    parts[0, :half] = rng.standard_normal((half, n_electrodes), np.float32)
+    if leading:
+        parts[0, FEATURES.index("effort")] = _EFFORT * np.abs(parts[0, 0])
+    parts[1, half:] = rng.standard_normal((half, n_electrodes), np.float32)
     posture, change = (_unit_drive(part, moments) for part in parts)
     share = config.velocity_share
     return _unit_drive(np.sqrt(1 - share) * posture + np.sqrt(share) * change, moments)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from sylvian.data.synthetic.config import ParticipantConfig, SyntheticConfig
+from sylvian.data.synthetic.config import AnyParticipant, ParticipantConfig, SyntheticConfig
 from sylvian.data.synthetic.electrodes import N_ELECTRODES, Tuning, first_day
+from sylvian.data.synthetic.latents import speech_latents
 from sylvian.data.synthetic.recording import Recording, noise_drive, record, speech_drive
 from sylvian.data.synthetic.schedule import PlannedBlock, PlannedDay, PlannedTrial, plan
 from sylvian.data.synthetic.speech import Utterance, speak
@@ -69,16 +70,20 @@ class SimulatedDay:
 def participants(
     config: SyntheticConfig,
 ) -> Iterator[tuple[ParticipantConfig, Iterator[SimulatedDay]]]:
-    """Give each participant with their days, all from the config's one seed.
+    """Give each speaker with their days, all from the config's one seed.
 
     A participant's days do not depend on how many participants come after them, nor a day on how
     many days come after it.
     """
+    for participant, own in seeded(config):
+        if isinstance(participant, ParticipantConfig):
+            yield participant, days(participant, own)
+
+
+def seeded(config: SyntheticConfig) -> Iterator[tuple[AnyParticipant, np.random.Generator]]:
+    """Give each participant with a source of randomness of their own."""
     rng = np.random.default_rng(config.seed)
-    for participant, own in zip(
-        config.participants, rng.spawn(len(config.participants)), strict=True
-    ):
-        yield participant, days(participant, own)
+    yield from zip(config.participants, rng.spawn(len(config.participants)), strict=True)
 
 
 def days(config: ParticipantConfig, rng: np.random.Generator) -> Iterator[SimulatedDay]:
@@ -100,7 +105,7 @@ def _trial(
     labels = Lexicon.cmudict().phonemes(planned.sentence)
     utterance = speak(() if is_cue(planned.sentence) else labels, config.speech, rng)
     noise = noise_drive(utterance.n_bins, tuning, config.neural, rng)
-    drive = speech_drive(utterance.latents(), tuning, config.neural) + noise
+    drive = speech_drive(speech_latents(utterance, config), tuning, config.neural) + noise
     return SimulatedTrial(planned, labels, utterance, record(drive, tuning, offset, rng))
 
 

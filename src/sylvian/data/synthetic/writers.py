@@ -106,7 +106,7 @@ def write_willett2023(day: SimulatedDay, folder: Path) -> dict[str, int]:
         for trial in block.trials:
             trials.setdefault(trial.planned.split, []).append((block.planned.number, trial))
     for split, numbered in trials.items():
-        _save_matlab(folder / "competitionData" / _FOLDERS[split] / name, _variables(numbered))
+        save_matlab(folder / "competitionData" / _FOLDERS[split] / name, _variables(numbered))
     return _counts(day.planned)
 
 
@@ -176,14 +176,14 @@ def _variables(numbered: Sequence[tuple[int, SimulatedTrial]]) -> dict[str, Any]
     hidden = numbered[0][1].planned.split == "holdout"
     text = [PLACEHOLDER if hidden else trial.planned.sentence for _, trial in numbered]
     levels = {
-        f"tx{threshold}": _cell([_crossing(r.crossings, threshold) for r in recordings])
+        f"tx{threshold}": as_cell([_crossing(r.crossings, threshold) for r in recordings])
         for threshold in range(1, 5)
     }
     return {
         "sentenceText": np.array(text),
         "blockIdx": np.array([[number] for number, _ in numbered], np.uint8),
         **levels,
-        "spikePow": _cell([recording.power for recording in recordings]),
+        "spikePow": as_cell([recording.power for recording in recordings]),
     }
 
 
@@ -198,14 +198,20 @@ def _crossing(crossings: UInt8[np.ndarray, "bins electrodes"], threshold: int) -
     return np.asarray(crossings * _KEPT ** (threshold - 1) + dither).astype(np.uint8)
 
 
-def _cell(matrices: Sequence[np.ndarray]) -> np.ndarray[Any, np.dtype[np.object_]]:
+def as_cell(matrices: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """Make a MATLAB cell of one row."""
     cell = np.empty((1, len(matrices)), object)
     for place, matrix in enumerate(matrices):
         cell[0, place] = matrix
     return cell
 
 
-def _save_matlab(path: Path, variables: Mapping[str, Any]) -> None:
+def save_matlab(path: Path, variables: Mapping[str, Any]) -> None:
+    """Write a MATLAB file of version 5 whose bytes do not depend on when it is written.
+
+    Raises:
+        DataError: it cannot be written.
+    """
     from scipy.io import savemat  # half a second that readers of this room need not wait
 
     with replacing(path) as partial:
