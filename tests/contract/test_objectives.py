@@ -120,6 +120,13 @@ def test_what_lies_in_the_padding_does_not_matter(scored):
 
 
 @every_objective
+def test_more_padding_than_needed_does_not_matter(scored):
+    batch = batch_of(0, 3)
+    wider = replace(batch, features=torch.nn.functional.pad(batch.features, (0, 0, 0, 30)))
+    torch.testing.assert_close(scored(wider).total, scored(batch).total)
+
+
+@every_objective
 def test_mixed_precision_stays_close_and_the_loss_float32(scored):
     batch = batch_of(0, 1, 2, 3)
     with torch.autocast("cpu", torch.bfloat16):

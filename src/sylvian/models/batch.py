@@ -89,8 +89,8 @@ def _check_alike(trials: Sequence[Trial]) -> None:
         if trial.features.shape[1] != first.features.shape[1]:
             raise DataError(
                 f"{key}: {trial.features.shape[1]} channels, but {first.key} has "
-                f"{first.features.shape[1]}; batch sessions of different channels apart, or prepare "
-                "the corpus again"
+                f"{first.features.shape[1]}; batch sessions of different channels apart, or "
+                "prepare the corpus again"
             )
 
 

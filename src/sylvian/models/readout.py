@@ -66,9 +66,10 @@ def cut_patches(
     n_bins: Int64[Tensor, " batch"],
     patch_bins: int,
 ) -> Patches:
-    """Cut padded trials into patches, `batch frames bins channels`."""
-    missing = -features.shape[1] % patch_bins
-    whole = functional.pad(features, (0, 0, 0, missing))
+    """Cut padded trials into as many patches as the longest needs, `batch frames bins channels`."""
+    n_bins_padded = -(-int(n_bins.max()) // patch_bins) * patch_bins
+    # A negative number of bins to add takes padding away.
+    whole = functional.pad(features, (0, 0, 0, n_bins_padded - features.shape[1]))
     valid = inside(n_bins, whole.shape[1])
     # Padding may hold anything, NaN included.
     values = whole.masked_fill(~valid.unsqueeze(2), 0.0)

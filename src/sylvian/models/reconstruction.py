@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from sylvian.errors import ConfigError
+
+_SUMS = ("total", "squares", "sse")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,3 +103,56 @@ def pooled_r2(groups: Iterable[ReconstructionSums]) -> float:
     sst = sum(float(own.sst.sum()) for own in known)
     sse = sum(float(own.sse.sum()) for own in known)
     return 1.0 - sse / sst if sst > 0 else float("nan")
+
+
+def bootstrap_r2(
+    trials: Sequence[ReconstructionSums], *, seed: int = 0, n_resamples: int = 2000
+) -> tuple[float, float]:
+    """Give the 95 % interval of R² over trials with the same channels, drawn with replacement.
+
+    Raises:
+        ConfigError: there is no trial, or they differ in channels.
+    """
+    return _interval(_resampled(trials, seed, n_resamples))
+
+
+def bootstrap_r2_gain(
+    ours: Sequence[ReconstructionSums],
+    theirs: Sequence[ReconstructionSums],
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+) -> tuple[float, float]:
+    """Give the 95 % interval of our R² minus theirs, both drawn on the same trials each time.
+
+    Raises:
+        ConfigError: there is no trial, or the two were not judged on the same bins.
+    """
+    pairs = list(zip(ours, theirs, strict=False))
+    if len(ours) != len(theirs) or any(one.n_bins != other.n_bins for one, other in pairs):
+        raise ConfigError("the two were judged on different bins; use the same trials and masks")
+    return _interval(_resampled(ours, seed, n_resamples) - _resampled(theirs, seed, n_resamples))
+
+
+def _resampled(
+    trials: Sequence[ReconstructionSums], seed: int, n_resamples: int
+) -> Float[np.ndarray, " resamples"]:
+    add_up(trials)  # refuses what does not add up
+    n_bins = np.array([own.n_bins for own in trials], dtype=np.float64)
+    sums = [np.stack([getattr(own, name) for own in trials]) for name in _SUMS]
+    rng = np.random.default_rng(seed)
+    draws = np.empty(n_resamples)
+    for at in range(n_resamples):
+        weights = np.bincount(rng.integers(len(trials), size=len(trials)), minlength=len(trials))
+        total, squares, sse = (weights @ own for own in sums)
+        drawn = ReconstructionSums(int(weights @ n_bins), total, squares, sse)
+        draws[at] = drawn.r2
+    return draws
+
+
+def _interval(draws: Float[np.ndarray, " resamples"]) -> tuple[float, float]:
+    known = draws[np.isfinite(draws)]
+    if len(known) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [0.025, 0.975])
+    return float(low), float(high)

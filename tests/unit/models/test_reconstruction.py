@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from sylvian.errors import ConfigError
-from sylvian.models.reconstruction import ReconstructionSums, add_up, pooled_r2
+from sylvian.models.reconstruction import (
+    ReconstructionSums,
+    add_up,
+    bootstrap_r2,
+    bootstrap_r2_gain,
+    pooled_r2,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -66,3 +72,34 @@ def test_participants_are_pooled_about_their_own_means():
 def test_nothing_does_not_add_up():
     with pytest.raises(ConfigError, match="split is empty"):
         add_up([])
+
+
+def test_intervals_hold_the_rate_and_shrink_with_trials():
+    trials = [ReconstructionSums.of(*pair(10)) for _ in range(80)]
+    wide, narrow = bootstrap_r2(trials[:8]), bootstrap_r2(trials)
+    assert narrow[0] < add_up(trials).r2 < narrow[1]
+    assert narrow[1] - narrow[0] < wide[1] - wide[0]
+    assert bootstrap_r2(trials, seed=1) == bootstrap_r2(trials, seed=1) != narrow
+    with pytest.raises(ConfigError, match="split is empty"):
+        bootstrap_r2([])
+
+
+def test_a_gain_is_judged_pair_by_pair():
+    """Trials differ far more than models do: paired, a small gain is seen all the same."""
+    ours, theirs = [], []
+    for scale in RNG.uniform(0.1, 3, 40):
+        truth, _ = pair(10)
+        noise = scale * RNG.standard_normal(truth.shape)
+        ours.append(ReconstructionSums.of(truth, truth + 0.95 * noise))
+        theirs.append(ReconstructionSums.of(truth, truth + noise))
+    low, high = bootstrap_r2_gain(ours, theirs)
+    assert 0 < low < add_up(ours).r2 - add_up(theirs).r2 < high
+    assert bootstrap_r2(ours)[0] < add_up(theirs).r2  # unpaired, the intervals overlap
+    assert bootstrap_r2_gain(ours, ours) == (0, 0)
+    with pytest.raises(ConfigError, match="different bins"):
+        bootstrap_r2_gain(ours, theirs[1:])
+
+
+def test_what_never_varies_has_no_interval():
+    still = [ReconstructionSums.of(np.ones((4, 2)), np.ones((4, 2)))] * 3
+    assert np.isnan(bootstrap_r2(still)).all()
