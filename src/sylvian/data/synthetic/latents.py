@@ -40,7 +40,7 @@ _BIAS = 0.3
 _LEAK = 0.2  # per 20 ms bin: a time constant of 90 ms
 _FLOOR = 0.02  # of the mean variance: whitening must not blow up what hardly varies
 _WARM_UP_BINS = 50
-_REFERENCE_WORDS = 400
+_REFERENCE_WORDS = 150
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -66,17 +66,14 @@ class Circuit:
     def run(self, inputs: Float[np.ndarray, "bins inputs"]) -> Float[np.ndarray, "bins units"]:
         """Follow the inputs, from the state at which the first of them holds the circuit."""
         drive = inputs @ self.inputs + self.bias
+        drive = np.concatenate([np.repeat(drive[:1], _WARM_UP_BINS, axis=0), drive])
+        kept = 1 - _LEAK
         activity = np.empty_like(drive)
         state = np.zeros(len(self.bias))
-        for _ in range(_WARM_UP_BINS):
-            state = self._step(state, drive[0])
         for place, one in enumerate(drive):
-            state = self._step(state, one)
+            state = kept * state + _LEAK * np.tanh(self.coupling @ state + one)
             activity[place] = state
-        return np.asarray((activity - self.centre) / self.spread)
-
-    def _step(self, state: Array, drive: Array) -> Array:
-        return np.asarray((1 - _LEAK) * state + _LEAK * np.tanh(self.coupling @ state + drive))
+        return np.asarray((activity[_WARM_UP_BINS:] - self.centre) / self.spread)
 
 
 @dataclass(frozen=True, slots=True)

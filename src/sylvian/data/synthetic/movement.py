@@ -24,7 +24,7 @@ _BETWEEN_S = (0.3, 0.6)  # from the end of a trial to the next target
 _DELAY_S = (0.2, 0.4)  # a target is seen before the hand leaves
 _REACH_S = (0.4, 0.7)
 _HOLD_S = (0.1, 0.3)
-_REFERENCE_TRIALS = 300
+_REFERENCE_TRIALS = 80
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,5 +163,5 @@ def _sentences(blocks: Sequence[MovedBlock], rng: np.random.Generator) -> dict[s
     }
 
 
-def _column(values: Iterable[int]) -> Array:
-    return np.array(list(values), np.uint16)[:, None]
+def _column(values: Sequence[int] | Array) -> Array:
+    return np.asarray(values, np.uint16)[:, None]

@@ -27,7 +27,7 @@ LETTERS = {
 _POINT_S = (0.08, 0.14)  # from point to point of a stroke
 _LIFT_S = (0.06, 0.1)  # from stroke to stroke and from letter to letter, pen up
 _BETWEEN_S = (0.4, 0.8)  # at rest around a prompt
-_REFERENCE_PROMPTS = 25
+_REFERENCE_PROMPTS = 20
 _GRID = 4.0
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
