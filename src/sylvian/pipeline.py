@@ -245,7 +245,7 @@ def _sessions(infos: Iterable[TrialInfo], corpus: PreparedCorpus) -> list[Sessio
         SessionSpec(
             path=path,
             participant=f"{key.corpus}/{key.participant}",
-            n_channels=corpus.channels[key.participant],
+            n_channels=corpus.session_channels[path],
         )
         for path, key in sorted(found.items())
     ]

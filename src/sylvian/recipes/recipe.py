@@ -23,10 +23,10 @@ class Recipe(Config):
     name: str = Field(description="recipe this came from; names the run folder")
     corpus: str = Field(description="prepared corpus to train on; see `sylvian show corpora`")
     participant: str | None = Field(None, description="only this participant; null: all")
-    splits: Literal["benchmark", "bit"] = Field(
+    splits: Literal["benchmark", "bit", "blocks"] = Field(
         "benchmark",
         description="benchmark: val as published, test without labels; bit: the labelled held-out "
-        "trials cut into val and test by seed 42",
+        "trials cut into val and test by seed 42; blocks: the last blocks of each session are val",
     )
     normalize: NormalizeConfig = NormalizeConfig()
     encoder: EncoderConfig = Field(default_factory=TransformerConfig)
