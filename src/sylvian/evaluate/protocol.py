@@ -189,7 +189,7 @@ def _facts(entries: tuple[Entry, ...]) -> Iterator[str]:
         yield _RULES.get(str(rule), f"Splits follow the rule {rule!r}.")
     if any(e.sees_future for e in stated):
         yield (
-            "The released features were normalised over whole blocks, so every bin has seen the "
+            "The features were normalised over whole blocks, so every bin has seen the "
             "future: these rates are offline rates."
         )
 

@@ -35,7 +35,7 @@ def test_the_whole_story_in_sentences(tmp_path: Path) -> None:
         "trials.",
         "test has been opened once.",
         "Splits are the benchmark's own.",
-        "The released features were normalised over whole blocks, so every bin has seen the "
+        "The features were normalised over whole blocks, so every bin has seen the "
         "future: these rates are offline rates.",
     ]
 
