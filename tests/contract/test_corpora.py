@@ -11,7 +11,14 @@ from scipy.io import savemat
 from layouts import human, monkeys
 from sylvian.data import NormalizeConfig, PreparedCorpus, check, prepare
 from sylvian.data.corpora import CORPORA, Card2024, Corpus, Synthetic, Willett2023
-from sylvian.data.synthetic import ParticipantConfig, SyntheticConfig, simulate
+from sylvian.data.synthetic import (
+    LatentConfig,
+    MonkeyConfig,
+    ParticipantConfig,
+    SyntheticConfig,
+    WriterConfig,
+    simulate,
+)
 from sylvian.errors import DataError
 from sylvian.text import PHONES, SIL, is_cue
 from sylvian.types import Strategy, TrialKey
@@ -62,6 +69,14 @@ def synthetic(raw, rng):
     return Synthetic(raw)
 
 
+def synthetic_species(raw, rng):
+    """A simulated monkey and a writer, of whom no split is published."""
+    shape = {"sessions": 2, "blocks": 2, "block_trials": 2, "latent": LatentConfig(sharing=0.5)}
+    people = (MonkeyConfig(name="M1", **shape), WriterConfig(name="H5", **shape))
+    simulate(SyntheticConfig(seed=11, participants=people), raw)
+    return Synthetic(raw)
+
+
 def written(layout):
     """Write files of a published layout, and open them by the corpus' name."""
 
@@ -83,7 +98,7 @@ HUMAN = [
     human.falcon_m2,
     human.kunz2025,
 ]
-EVERY = [*BENCHMARKS, *map(written, HUMAN), *map(written, monkeys.EVERY)]
+EVERY = [*BENCHMARKS, synthetic_species, *map(written, HUMAN), *map(written, monkeys.EVERY)]
 SPOKEN = {Strategy.ATTEMPTED, Strategy.VOCALIZED, Strategy.SILENT, Strategy.IMAGINED}
 
 
