@@ -15,28 +15,29 @@ Each verb reads the files of the verbs before it, so it can be repeated alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sylvian import config
 from sylvian.errors import CheckpointError, ConfigError, DataError
+from sylvian.outcomes import (
+    DecodeResult,
+    LmResult,
+    ReportResult,
+    ScoreResult,
+    TrainResult,
+    TuneResult,
+)
 from sylvian.types import Progress, silent
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sylvian.data.check import CheckReport
     from sylvian.data.fetch import FetchReport
     from sylvian.data.prepare import PrepareReport
-    from sylvian.data.store import PreparedCorpus
-    from sylvian.evaluate import ScoreReport
-    from sylvian.models.sessions import SessionSpec
-    from sylvian.recipes import Recipe
     from sylvian.runs import RunFolder
     from sylvian.showing import Shown
-    from sylvian.types import EditCounts, Logits, TrialInfo
 
 
 # ---------------------------------------------------------------- recordings
@@ -108,22 +109,6 @@ def _staged(progress: Progress, stage: str) -> Callable[[str, int, int], None]:
 # ------------------------------------------------------------------ training
 
 
-@dataclass(frozen=True, slots=True)
-class TrainResult:
-    """What training left behind."""
-
-    run: str
-    recipe: str
-    best_epoch: int
-    val_per: float
-    epochs: int
-    seconds: float
-    n_train: int
-    n_val: int
-    n_impossible: int
-    n_parameters: int
-
-
 def train(
     name: str,
     overrides: Sequence[str] = (),
@@ -144,8 +129,9 @@ def train(
         DataError: the corpus is not prepared, or changed since the run to resume began.
     """
     from sylvian.jobs import divide, spoken
+    from sylvian.training import corpus_summary, fit_experiment, open_experiment
 
-    recipe, run, corpus = _experiment(name, overrides, data=data, runs=runs, resume=resume)
+    recipe, run, corpus = open_experiment(name, overrides, data=data, runs=runs, resume=resume)
     if run.is_finished:
         return TrainResult(**run.training)
     if run.path.exists() and resume is None:
@@ -156,131 +142,15 @@ def train(
     parts = divide(recipe, corpus)
     trials = spoken(parts["train"], "train"), spoken(parts["val"], "val")
     if resume is None:
-        run.create(recipe, data=data, data_digest=corpus.digest, facts=_facts(corpus))
-    result = _fit(run, recipe, corpus, trials, resume=resume is not None, progress=progress)
+        run.create(recipe, data=data, data_digest=corpus.digest, facts=corpus_summary(corpus))
+    result = fit_experiment(
+        run, recipe, corpus, trials, resume=resume is not None, progress=progress
+    )
     run.finish(asdict(result))
     return result
 
 
-def _experiment(
-    name: str, overrides: Sequence[str], *, data: Path, runs: Path, resume: str | None
-) -> tuple[Recipe, RunFolder, PreparedCorpus]:
-    from sylvian.jobs import open_corpus
-    from sylvian.recipes import build_recipe
-    from sylvian.runs import RunFolder
-
-    if resume is None:
-        recipe = build_recipe(name, overrides)
-        corpus = open_corpus(recipe, data)
-        return recipe, RunFolder.place(recipe, corpus.digest, runs), corpus
-    run = RunFolder.open(resume, runs)
-    recipe = run.recipe
-    if recipe.name != name or (overrides and config.override(recipe, overrides) != recipe):
-        raise ConfigError(
-            f"{run.path}: was begun as '{recipe.name}' with other values; a resumed run keeps its "
-            "recipe, so leave the overrides out or start a new run"
-        )
-    corpus = open_corpus(recipe, Path(run.environment["data"]))
-    if corpus.digest != run.environment["data_digest"]:
-        raise DataError(
-            f"{run.path}: the prepared corpus {recipe.corpus} changed since this run began; "
-            "prepare the same files again or start a new run"
-        )
-    return recipe, run, corpus
-
-
-def _fit(
-    run: RunFolder,
-    recipe: Recipe,
-    corpus: PreparedCorpus,
-    trials: tuple[list[TrialInfo], list[TrialInfo]],
-    *,
-    resume: bool,
-    progress: Progress,
-) -> TrainResult:
-    from sylvian.evaluate import Protocol
-    from sylvian.models.ctc import CtcModel
-    from sylvian.models.encoder import build_encoder
-    from sylvian.text import phoneme_vocabulary
-    from sylvian.train import fit
-
-    trained, validated = trials
-    sessions = _sessions([*trained, *validated], corpus)
-    encoder = build_encoder(recipe.encoder, sessions, seed=recipe.train.seed)
-    model = CtcModel(encoder, phoneme_vocabulary(), seed=recipe.train.seed)
-    outcome = fit(
-        model,
-        train=trained,
-        val=validated,
-        read=corpus.read,
-        config=recipe.train,
-        augment=recipe.augment,
-        run=run.path,
-        count_errors=_greedy_errors,
-        resume=resume,
-        progress=progress,
-    )
-    protocol = Protocol.open(run.path)
-    protocol.state(split_rule=recipe.splits, sees_future=corpus.sees_future)
-    protocol.selected("best epoch by PER", "val", [info.key for info in validated])
-    return TrainResult(
-        run=str(run.path),
-        recipe=recipe.name,
-        best_epoch=outcome.best_epoch,
-        val_per=outcome.best_val_per,
-        epochs=outcome.epochs,
-        seconds=outcome.seconds,
-        n_train=len(trained),
-        n_val=len(validated),
-        n_impossible=outcome.n_impossible,
-        n_parameters=sum(parameter.numel() for parameter in model.parameters()),
-    )
-
-
-def _sessions(infos: Iterable[TrialInfo], corpus: PreparedCorpus) -> list[SessionSpec]:
-    from sylvian.models.sessions import SessionSpec
-
-    found = {info.key.session_path: info.key for info in infos}
-    return [
-        SessionSpec(
-            path=path,
-            participant=f"{key.corpus}/{key.participant}",
-            n_channels=corpus.session_channels[path],
-        )
-        for path, key in sorted(found.items())
-    ]
-
-
-def _greedy_errors(logits: Logits, reference: Sequence[str]) -> EditCounts:
-    from sylvian.decode.greedy import greedy
-    from sylvian.evaluate import count_edits
-
-    return count_edits(reference, greedy(logits).tokens)
-
-
-def _facts(corpus: PreparedCorpus) -> dict[str, Any]:
-    facts = corpus.facts
-    return {
-        "name": facts.name,
-        "title": facts.title,
-        "licence": facts.licence,
-        "citation": facts.citation,
-        "participants": list(corpus.channels),
-        "sees_future": corpus.sees_future,
-    }
-
-
 # ------------------------------------------------------------------ decoding
-
-
-@dataclass(frozen=True, slots=True)
-class LmResult:
-    """An n-gram on disk."""
-
-    lm: str
-    order: int
-    n_sentences: int
-    n_ngrams: tuple[int, ...]
 
 
 def build_lm(
@@ -315,22 +185,6 @@ def _read_sentences(path: Path) -> list[str]:
     if not found:
         raise DataError(f"{path}: no sentence in it; give text with one sentence a line")
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeResult:
-    """What decoding a split left behind; `nbest` is None where there was no n-gram."""
-
-    run: str
-    split: str
-    n_trials: int
-    greedy: str
-    nbest: str | None
-    lm: str | None
-    seconds_encoder: float
-    seconds_search: float
-    recorded_seconds: float
-    warnings: tuple[str, ...]
 
 
 def decode(
@@ -390,25 +244,6 @@ def decode(
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class TuneResult:
-    """The decoder's weights chosen on a split."""
-
-    run: str
-    split: str
-    n_trials: int
-    decoder: str
-    weights: dict[str, float]
-    wer_before: float
-    wer_after: float
-
-    def text(self) -> str:
-        """Say it in one line."""
-        weights = ", ".join(f"{name}={value:.4g}" for name, value in self.weights.items())
-        change = f"{self.wer_before:.2%} -> {self.wer_after:.2%}"
-        return f"{self.decoder}: {weights} (WER on {self.split} {change}, {self.n_trials} trials)"
-
-
 def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> TuneResult:
     """Choose the weights of acoustics, n-gram and words by word error rate on a split's n-bests.
 
@@ -452,46 +287,6 @@ def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> 
 # ------------------------------------------------------------------- scoring
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreResult:
-    """The error rates of a split, and what to keep in mind about them.
-
-    Attributes:
-        run: The run folder.
-        split: The split.
-        decoder: `ngram`, or `greedy` where there was no n-gram: where the words came from.
-        report: Rates of that decoder. Phonemes are always the greedy ones, so that the PER speaks
-            of the encoder alone.
-        greedy: Rates with the words looked up without a language model.
-        notes: What was chosen on which trials, and how often this split was looked at.
-    """
-
-    run: str
-    split: str
-    decoder: str
-    report: ScoreReport
-    greedy: ScoreReport
-    notes: tuple[str, ...]
-
-    def summary(self) -> dict[str, Any]:
-        """Give the headline as plain numbers, None where there was nothing to score."""
-        flat: dict[str, Any] = {"run": self.run, "split": self.split, "decoder": self.decoder}
-        for row in self.report.to_json()["scores"]:
-            if row["group"] == "all":
-                unit = row["unit"]
-                flat |= {unit: row["rate"], f"{unit}_low": row["low"], f"{unit}_high": row["high"]}
-            elif row["unit"] == "wer" and row["group"] in ("seen", "unseen"):
-                flat[f"wer_{row['group']}"] = row["rate"]
-        return flat | {"n_trials": self.report.n_trials, "notes": list(self.notes)}
-
-    def table(self) -> Table:
-        """Draw the rates for the terminal."""
-        from sylvian.evaluate import report_table
-
-        title = f"{Path(self.run).name} on {self.split} ({self.decoder})"
-        return report_table(self.report, title=title, notes=self.notes)
-
-
 def score(run: RunFolder, split: str) -> ScoreResult:
     """Hold a split's decodes against its labels; the protocol notes that it was looked at.
 
@@ -519,14 +314,6 @@ def score(run: RunFolder, split: str) -> ScoreResult:
 
 
 # ----------------------------------------------------------------- reporting
-
-
-@dataclass(frozen=True, slots=True)
-class ReportResult:
-    """A report on disk."""
-
-    report: str
-    n_runs: int
 
 
 def report(runs: Sequence[RunFolder], out: Path) -> ReportResult:

@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 
@@ -19,7 +20,10 @@ def test_listing_the_corpora_imports_no_reader():
     got = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert set(eval(got.stdout)) <= {"sylvian.data.corpora.base", "sylvian.data.corpora.reading"}
+    assert set(ast.literal_eval(got.stdout)) <= {
+        "sylvian.data.corpora.base",
+        "sylvian.data.corpora.reading",
+    }
 
 
 @pytest.mark.parametrize("write", monkeys.EVERY, ids=lambda write: write.__name__)
