@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,15 +88,19 @@ class CrossFit:
             interleave(*place(h[0].hypotheses[0], trial.phonemes))
             for h, trial in zip(heard, trials, strict=True)
         ]
+        self.search_seconds = 0.0
         self._models: dict[frozenset[int], ErrorModel] = {}
 
     def decode(self) -> list[str]:
-        """Decode all trials, fold by fold."""
+        """Decode all trials fold by fold; `search_seconds` is what the final searches took."""
         texts = [""] * len(self.trials)
         for fold in range(self.settings.n_folds):
             model, search = self.sequence_trained(fold)
             held_out = [i for i, other in enumerate(self.folds) if other == fold]
-            for i, nbest in zip(held_out, self._search(held_out, model, search), strict=True):
+            began = time.perf_counter()
+            lists = self._search(held_out, model, search)
+            self.search_seconds += time.perf_counter() - began
+            for i, nbest in zip(held_out, lists, strict=True):
                 texts[i] = nbest.best.text
         return texts
 
