@@ -116,13 +116,17 @@ def prepare(
     corpus: Annotated[str, typer.Argument(help="A corpus; see `sylvian show corpora`.")],
     raw: Annotated[Path, typer.Option("--raw", help="Folder with the published files.")],
     data: Data,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Sessions at a time; default: one a core, if it pays."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Read a published corpus once and store it, checked, one HDF5 file per session."""
     from sylvian import pipeline
 
     with _progress() as progress:
-        report = pipeline.prepare_corpus(corpus, raw=raw, data=data, progress=progress)
+        report = pipeline.prepare_corpus(corpus, raw=raw, data=data, jobs=jobs, progress=progress)
     for warning in report.warnings:
         typer.echo(f"warning: {warning}", err=True)
     counts = ", ".join(f"{count} {split}" for split, count in report.trials.items())

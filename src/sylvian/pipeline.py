@@ -70,14 +70,22 @@ def fetch_corpus(
 
 
 def prepare_corpus(
-    name: str, *, raw: Path, data: Path, progress: Progress = silent
+    name: str, *, raw: Path, data: Path, jobs: int | None = None, progress: Progress = silent
 ) -> PrepareReport:
     """Read the published files of a corpus and store them, one HDF5 file per session.
 
     `synthetic` is simulated into `raw` first when nothing was simulated there yet.
 
+    Args:
+        name: The corpus.
+        raw: Folder of the published files.
+        data: Folder for prepared corpora.
+        jobs: Sessions prepared at the same time, each by a process of its own; None for all cores,
+            but fewer for a small corpus.
+        progress: Told how far it is.
+
     Raises:
-        ConfigError: no corpus has this name.
+        ConfigError: no corpus has this name, or `jobs` is not positive.
         DataError: a file is missing, damaged or not in the published layout.
     """
     from sylvian.data.corpora import corpus_class
@@ -87,7 +95,7 @@ def prepare_corpus(
     kind = corpus_class(name)
     if name == "synthetic" and not (raw / "synthetic.json").is_file():
         simulate(SyntheticConfig(), raw, progress=_staged(progress, "simulate"))
-    return prepare(kind(raw), data, progress=_staged(progress, "prepare"))
+    return prepare(kind(raw), data, jobs=jobs, progress=_staged(progress, "prepare"))
 
 
 def check_corpus(name: str, *, data: Path, progress: Progress = silent) -> CheckReport:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sylvian.data.corpora.base import Corpus, CorpusFacts, SessionRef
-from sylvian.data.disk import creating
 from sylvian.data.facts import differences
-from sylvian.data.files import replacing, sha256, sweep
-from sylvian.data.index import FORMAT, NAME, Index, SessionEntry, read_index, write_index
-from sylvian.data.sessionfile import SessionWriter, StoredTrial
-from sylvian.data.validate import checked, is_impossible
-from sylvian.errors import DataError
-from sylvian.types import Trial
+from sylvian.data.files import sweep
+from sylvian.data.index import NAME, Index, SessionEntry, read_index, write_index
+from sylvian.data.session import fingerprint
+from sylvian.data.workers import Task, Written, in_processes, in_this_process, n_processes
 
 Progress = Callable[[str, int, int], None]
 
@@ -43,41 +37,58 @@ class PrepareReport:
     warnings: tuple[str, ...]
 
 
-def prepare(corpus: Corpus, data: Path, *, progress: Progress | None = None) -> PrepareReport:
+def prepare(
+    corpus: Corpus, data: Path, *, jobs: int | None = None, progress: Progress | None = None
+) -> PrepareReport:
     """Write `data/<corpus>/<participant>/<session>.h5` for every session, and `index.json`.
 
-    One trial is in memory at a time. A session file appears whole or not at all, and the index
-    after each, so an interrupted run loses at most the session it was in; the next run reuses every
-    session whose raw files (name, size, time of change) and labels' sources are the same. Sessions
-    and counts that the facts do not know are kept and reported.
+    One trial a process is in memory at a time. A session file appears whole or not at all, and the
+    index after each, so an interrupted run loses at most the sessions it was in; the next run
+    reuses every session whose raw files (name, size, time of change) and labels' sources are the
+    same. Sessions and counts that the facts do not know are kept and reported. What is written does
+    not depend on the number of processes.
 
     Args:
         corpus: Reader of the raw files.
         data: Folder for prepared corpora.
+        jobs: Sessions prepared at the same time, each by a process of its own; 1 for this process
+            alone. None for all cores this process may use, but fewer for a small corpus, which is
+            prepared before other processes have started.
         progress: Called with a session's name, sessions done, and sessions in all.
 
     Raises:
+        ConfigError: `jobs` is not positive.
         DataError: a raw file is damaged or a trial unusable (the message names both), or the disk
-            is full or read-only. Sessions finished before are kept.
+            is full or read-only, or a process was killed. Sessions finished before are kept.
     """
     folder = Path(data) / corpus.facts.name
     known, notes = _known(folder, corpus.facts)
     sessions = corpus.sessions()
-    n_reused = 0
-    for done, session in enumerate(sessions, start=1):
-        place = session.participant, session.session
-        source = _source(session)
-        if _is_current(known.get(place), folder, source):
-            n_reused += 1
-        else:
-            known[place] = _write(corpus, session, folder, source)
+    tasks = [Task(session, fingerprint(session)) for session in sessions]
+    due = [task for task in tasks if not _is_current(known.get(_place(task)), folder, task.source)]
+    n_reused = len(tasks) - len(due)
+    if progress and n_reused:
+        progress(f"{n_reused} sessions are as they were", n_reused, len(tasks))
+    with closing(_written(corpus, folder, due, n_processes(jobs, due), notes)) as written:
+        for done, (task, entry) in enumerate(written, start=n_reused + 1):
+            known[_place(task)] = entry
             write_index(folder, _index(corpus.facts, known.values()))
-        if progress:
-            progress("/".join(place), done, len(sessions))
+            if progress:
+                progress("/".join(_place(task)), done, len(tasks))
     notes += _absent(known, sessions)
     index = _index(corpus.facts, known.values())
     write_index(folder, index)
     return _report(index, n_reused, notes)
+
+
+def _written(corpus: Corpus, folder: Path, due: list[Task], n: int, notes: list[str]) -> Written:
+    if n > 1:
+        return in_processes(corpus, folder, due, n=n, note=notes.append)
+    return in_this_process(corpus, folder, due)
+
+
+def _place(task: Task) -> tuple[str, str]:
+    return task.session.participant, task.session.session
 
 
 def _known(
@@ -111,77 +122,11 @@ def _absent(
     ]
 
 
-def _source(session: SessionRef) -> str:
-    parts = [str(FORMAT), session.context]
-    files = [*sorted(session.paths.items()), *sorted(session.files.items())]
-    for place, path in files:
-        stat = path.stat()
-        parts.append(f"{place} {path.name} {stat.st_size} {stat.st_mtime_ns}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
 def _is_current(entry: SessionEntry | None, folder: Path, source: str) -> bool:
     if entry is None or entry.source != source:
         return False
     path = folder / entry.file
     return path.is_file() and path.stat().st_size == entry.n_bytes
-
-
-def _write(corpus: Corpus, session: SessionRef, folder: Path, source: str) -> SessionEntry:
-    path = folder / session.participant / f"{session.session}.h5"
-    trials = corpus.trials(session)
-    with replacing(path) as partial, creating(partial) as (file, disk):
-        writer = SessionWriter(file, disk)
-        for trial in trials:
-            _add(writer, trial, session, corpus.facts)
-        if not writer.stored:
-            raise DataError(f"{path}: the raw files of this session hold no trial")
-        writer.close()
-        dead = _dead(writer, path)
-    stored = writer.stored
-    return SessionEntry(
-        participant=session.participant,
-        session=session.session,
-        file=str(path.relative_to(folder)),
-        n_bytes=path.stat().st_size,
-        sha256=sha256(path),
-        source=source,
-        n_channels=writer.n_channels or 0,
-        trials=Counter(s.info.split for s in stored),
-        n_impossible=sum(is_impossible(s.info) for s in stored),
-        notes=(*session.notes, *_repeats(stored)),
-        dead=dead,
-    )
-
-
-def _add(writer: SessionWriter, trial: Trial, session: SessionRef, facts: CorpusFacts) -> None:
-    if trial.key in writer:
-        raise DataError(
-            f"{session.where(trial.info)}: duplicate trial {trial.key}, it is also in "
-            f"{writer[trial.key].info.split}; download the session again"
-        )
-    writer.add(trial, checked(trial, session, facts, n_channels=writer.n_channels))
-
-
-def _dead(writer: SessionWriter, path: Path) -> tuple[int, ...]:
-    """List the channels that never change; a session without any activity is refused."""
-    moments = writer.moments()
-    if not moments.mean.any() and not moments.m2.any():
-        raise DataError(
-            f"{path}: all values of all {len(moments.mean)} channels are 0: the arrays are dead or "
-            "the files are damaged; take the session out of the raw folder"
-        )
-    return tuple(int(channel) for channel in np.flatnonzero(moments.is_flat))
-
-
-def _repeats(stored: Iterable[StoredTrial]) -> list[str]:
-    first: dict[str, StoredTrial] = {}
-    notes = []
-    for trial in stored:
-        earlier = first.setdefault(trial.content, trial)
-        if earlier is not trial:
-            notes.append(f"{trial.info.key}: same recording as {earlier.info.key}")
-    return notes
 
 
 def _index(facts: CorpusFacts, entries: Iterable[SessionEntry]) -> Index:
