@@ -63,21 +63,20 @@ def fit_experiment(
     from sylvian.models.ctc import CtcModel
     from sylvian.models.encoder import build_encoder
     from sylvian.text import phoneme_vocabulary
-    from sylvian.train import fit
+    from sylvian.train import CtcTask, fit
 
     trained, validated = trials
     sessions = _sessions([*trained, *validated], corpus)
     encoder = build_encoder(recipe.encoder, sessions, seed=recipe.train.seed)
     model = CtcModel(encoder, phoneme_vocabulary(), seed=recipe.train.seed)
     outcome = fit(
-        model,
+        CtcTask(model, _greedy_errors),
         train=trained,
         val=validated,
         read=corpus.read,
         config=recipe.train,
         augment=recipe.augment,
         run=run.path,
-        count_errors=_greedy_errors,
         resume=resume,
         progress=progress,
     )
@@ -88,7 +87,7 @@ def fit_experiment(
         run=str(run.path),
         recipe=recipe.name,
         best_epoch=outcome.best_epoch,
-        val_per=outcome.best_val_per,
+        val_per=outcome.best_value,
         epochs=outcome.epochs,
         seconds=outcome.seconds,
         n_train=len(trained),

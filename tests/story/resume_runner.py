@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "train"))
 from conftest import make_toy
 from sylvian.decode.greedy import greedy
 from sylvian.evaluate.rates import count_edits
-from sylvian.train import AugmentConfig, TrainConfig, fit
+from sylvian.train import AugmentConfig, CtcTask, TrainConfig, fit
 
 
 def train(run: Path, **changes: Any) -> None:
@@ -32,14 +32,16 @@ def train(run: Path, **changes: Any) -> None:
     toy = make_toy()
     sizes = {"batch_size": 2, "accumulate": 2, "learning_rate": 1e-2, "ema_decay": 0.9}
     fit(
-        toy.model(input_dropout=0.1, feedforward_dropout=0.2, mask_ratio=0.2),
+        CtcTask(
+            toy.model(input_dropout=0.1, feedforward_dropout=0.2, mask_ratio=0.2),
+            lambda logits, truth: count_edits(truth, greedy(logits).tokens),
+        ),
         train=toy.infos("train"),
         val=toy.infos("val"),
         read=toy.read,
         config=TrainConfig(**sizes | changes),
         augment=AugmentConfig(random_cut=3),
         run=run,
-        count_errors=lambda logits, truth: count_edits(truth, greedy(logits).tokens),
         resume=True,
     )
 

@@ -17,7 +17,7 @@ from sylvian.types import Trial, TrialKey
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some trials of one participant.
+    """Some trials of one channel count and one bin width.
 
     Attributes:
         features: Zero-padded to the longest trial; encoders never read the padding.
@@ -48,17 +48,18 @@ class Batch:
 
 
 def make_batch(
-    trials: Sequence[Trial], *, session_index: Mapping[str, int], vocabulary: Vocabulary
+    trials: Sequence[Trial], *, session_index: Mapping[str, int], vocabulary: Vocabulary | None
 ) -> Batch:
     """Put trials side by side.
 
     Args:
-        trials: Trials of one participant, each with at least one bin.
+        trials: Trials with as many channels and bins as wide, each with at least one bin.
         session_index: Session path to index, from `Encoder.session_index` or `Encoder.locate`.
-        vocabulary: Where phonemes are looked up; trials without phonemes get no labels.
+        vocabulary: Where phonemes are looked up; trials without phonemes get no labels. None: none
+            does.
 
     Raises:
-        ConfigError: a session is not in `session_index`, or the trials mix participants or bins.
+        ConfigError: a session is not in `session_index`, or the trials mix bin widths.
         DataError: a trial is empty, differs in channels, or has a label outside the vocabulary.
     """
     if not trials:
@@ -80,8 +81,6 @@ def _check_alike(trials: Sequence[Trial]) -> None:
     first = trials[0]
     for trial in trials:
         key = trial.key
-        if (key.corpus, key.participant) != (first.key.corpus, first.key.participant):
-            raise ConfigError(f"{key}: not the participant of {first.key}; batch them apart")
         if trial.info.bin_s != first.info.bin_s:
             raise ConfigError(f"{key}: bins of {trial.info.bin_s} s beside {first.info.bin_s} s")
         if len(trial.features) == 0:
@@ -105,7 +104,9 @@ def _index(key: TrialKey, session_index: Mapping[str, int]) -> int:
         ) from None
 
 
-def _encode(trial: Trial, vocabulary: Vocabulary) -> tuple[int, ...]:
+def _encode(trial: Trial, vocabulary: Vocabulary | None) -> tuple[int, ...]:
+    if vocabulary is None:
+        return ()
     try:
         return vocabulary.encode(trial.info.phonemes or ())
     except DataError as failure:

@@ -247,6 +247,11 @@ def reconstruct(model: PretrainingModel, batch: Batch, *, seed: int) -> list[Rec
         guesses = model(batch, hidden)
     finally:
         model.train(was_training)
+    return judge(model, guesses)
+
+
+def judge(model: PretrainingModel, guesses: Guesses) -> list[ReconstructionSums]:
+    """Compare what a model said about a batch with the truth; one result per trial."""
     parts = (guesses.truth.values, model.expected(guesses.outputs), guesses.truth.valid)
     trials = zip(*(torch.split(part.cpu(), list(guesses.counts)) for part in parts), strict=True)
     return [

@@ -1,4 +1,4 @@
-"""Training: batches of similar trials, exact steps, saves that survive a kill."""
+"""Training: one loop for every task, batches of similar trials, saves that survive a kill."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,8 +6,9 @@ from sylvian.train.config import AugmentConfig, TrainConfig
 
 if TYPE_CHECKING:
     from sylvian.train.fitting import FitResult, fit
+    from sylvian.train.tasks import CtcTask, PretrainingTask
 
-__all__ = ["AugmentConfig", "FitResult", "TrainConfig", "fit"]
+__all__ = ["AugmentConfig", "CtcTask", "FitResult", "PretrainingTask", "TrainConfig", "fit"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from sylvian.train import fitting
 
         return getattr(fitting, name)
+    if name in ("CtcTask", "PretrainingTask"):
+        from sylvian.train import tasks
+
+        return getattr(tasks, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,13 +10,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sylvian.train.checkpoints import Checkpoints, Record, Trainee
 from sylvian.train.metrics import Board, MetricsLog, MetricsRow
-from sylvian.train.module import CtcTraining
+from sylvian.train.module import Training
 
 Progress = Callable[[str, int, int, str], None]
 """`progress(stage, done, total, message)`: told how far the work is; whoever calls us draws bars.
 
 Stage `train` counts groups of the whole run, stage `validate` batches of one epoch's validation;
-the message says epoch, loss and PER in a few words.
+the message says epoch, loss and the best validation in a few words.
 """
 
 
@@ -67,11 +67,12 @@ class Recorder(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record and save a completed epoch."""
         module = _ours(pl_module)
-        sums, state = module.validation, module.state
+        task, state = module.task, module.state
+        verdict = task.verdict()
         seconds = time.perf_counter() - self._started
-        per = sums.counts.rate
-        row = MetricsRow.of(state, val_loss=sums.loss, val_per=per, seconds=seconds)
-        is_best = state.finish_epoch(val_per=per, seconds=seconds)
+        row = MetricsRow.of(state, verdict=verdict, seconds=seconds)
+        is_best = task.better(verdict.value, state.best_value)
+        state.finish_epoch(best_value=verdict.value if is_best else None, seconds=seconds)
         if not trainer.is_global_zero:
             return
         self._log.append(row)
@@ -95,11 +96,11 @@ class Reporter(Callback):
         batch_idx: int,
     ) -> None:
         """Report a group."""
-        state = _ours(pl_module).state
+        state, label = _ours(pl_module).state, _ours(pl_module).task.label
         n_groups = int(trainer.num_training_batches)
         done, tally = state.epoch * n_groups + batch_idx + 1, state.tally
         loss = f" loss {tally.loss_sum / tally.n_items:.3f}" if tally.n_items else ""
-        best = "" if state.best_val_per is None else f" best PER {state.best_val_per:.3f}"
+        best = "" if state.best_value is None else f" best {label} {state.best_value:.3f}"
         message = f"epoch {state.epoch + 1}/{self._n_epochs}{loss}{best}"
         self._progress("train", done, self._n_epochs * n_groups, message)
 
@@ -113,18 +114,19 @@ class Reporter(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Report a validation batch."""
-        counts = _ours(pl_module).validation.counts
+        task = _ours(pl_module).task
         total = int(sum(trainer.num_val_batches))
-        self._progress("validate", batch_idx + 1, total, f"PER {counts.rate:.3f}")
+        note = f"{task.label} {task.verdict().value:.3f}"
+        self._progress("validate", batch_idx + 1, total, note)
 
 
-def trainee_of(module: CtcTraining) -> Trainee:
+def trainee_of(module: Training) -> Trainee:
     """Gather what a checkpoint consists of."""
     optimizer = module.optimizers(use_pl_optimizer=False)
     assert not isinstance(optimizer, list)
-    return Trainee(module.model, optimizer, module.ema)
+    return Trainee(module.task, optimizer, module.ema)
 
 
-def _ours(module: LightningModule) -> CtcTraining:
-    assert isinstance(module, CtcTraining)
+def _ours(module: LightningModule) -> Training:
+    assert isinstance(module, Training)
     return module

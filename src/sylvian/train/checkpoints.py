@@ -1,6 +1,6 @@
 """Saving a run so that whatever survives a crash can be continued.
 
-    checkpoint/best/           the model with the lowest validation PER
+    checkpoint/best/           the model that validated best
     checkpoint/last/           the model after the latest epoch
     checkpoint/last/resume/    state.json and the tensors it names: raw weights, moments, average
 
@@ -23,14 +23,13 @@ import pydantic
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from sylvian.errors import CheckpointError
-from sylvian.models.artefact import save_model
-from sylvian.models.ctc import CtcModel
 from sylvian.train.files import sync_folder, write_durably
 from sylvian.train.optimise import Ema, optimizer_tensors, restore_optimizer
 from sylvian.train.state import RunState
+from sylvian.train.tasks import Task
 
 _STATE = "state.json"
 
@@ -39,9 +38,14 @@ _STATE = "state.json"
 class Trainee:
     """All that an optimiser step changes besides plain numbers."""
 
-    model: CtcModel
+    task: Task
     optimizer: torch.optim.Optimizer
     ema: Ema | None
+
+    @property
+    def model(self) -> nn.Module:
+        """The model in training."""
+        return self.task.model
 
 
 class Record(pydantic.BaseModel):
@@ -81,8 +85,8 @@ class Checkpoints:
         staged = self._staged(state.best_epoch) if is_best else None
         with trainee.ema.swapped() if trainee.ema else nullcontext():
             if staged is not None:
-                self._write_model(trainee.model, staged, state)
-            self._write_model(trainee.model, self._folder / ".last", state)
+                self._write_model(trainee.task, staged, state)
+            self._write_model(trainee.task, self._folder / ".last", state)
         _publish(self._folder / ".last", self.last)
         self._commit(trainee, state)
         if staged is not None:
@@ -111,7 +115,7 @@ class Checkpoints:
         """Remove what a run left that never came to its first save."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def restore_model(self, model: CtcModel, record: Record) -> None:
+    def restore_model(self, model: nn.Module, record: Record) -> None:
         """Bring the weights back, and finish or undo what a kill interrupted.
 
         Raises:
@@ -144,15 +148,15 @@ class Checkpoints:
     def _staged(self, epoch: int | None) -> Path:
         return self._folder / f".best-{epoch}"
 
-    def _write_model(self, model: CtcModel, folder: Path, state: RunState) -> None:
+    def _write_model(self, task: Task, folder: Path, state: RunState) -> None:
         facts = {
             "epoch": state.epoch,
             "step": state.step,
             "best_epoch": state.best_epoch,
-            "best_val_per": state.best_val_per,
+            f"best_{task.metric}": state.best_value,
         }
         try:
-            save_model(model, folder, facts)
+            task.save(folder, facts)
         except (OSError, SafetensorError) as failure:
             raise CheckpointError(
                 f"{folder}: the model could not be saved ({_first_line(failure)}); what was saved "

@@ -14,14 +14,14 @@ RUNTIME_FIELDS = frozenset({"n_workers", "prefetch", "cache_mb", "tensorboard", 
 
 
 class TrainConfig(Config):
-    """Optimisation of one encoder by CTC.
+    """Optimisation of one encoder, by CTC or by pretraining.
 
     The defaults follow BIT's phoneme training (paper.md section 3.4) with the two amendments of
     section 10: 3 % linear warm-up and gradient norms clipped at 1.
     """
 
     epochs: int = Field(100, ge=1, description="passes over the training trials")
-    batch_size: int = Field(32, ge=1, description="trials in one forward pass, one participant")
+    batch_size: int = Field(32, ge=1, description="trials in one forward pass")
     accumulate: int = Field(
         1,
         ge=1,
@@ -43,6 +43,18 @@ class TrainConfig(Config):
     )
     weight_decay: float = Field(
         1e-5, ge=0, description="decoupled decay of matrices; vectors (norms, biases) get none"
+    )
+    trunk_rate: float = Field(
+        1.0,
+        ge=0,
+        description="learning rate of the Transformer's trunk as a multiple of learning_rate; 0 = "
+        "frozen, only read-ins and heads learn",
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="factor of the trunk's rate from each block to the one below it; 1 = all alike",
     )
     betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's averaging constants")
     epsilon: float = Field(1e-8, gt=0, description="AdamW's denominator floor (0.1 in both GRUs)")

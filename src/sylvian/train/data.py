@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,12 +10,12 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from sylvian.errors import SylvianError
-from sylvian.models.ctc import CtcModel
 from sylvian.train.config import AugmentConfig, TrainConfig
 from sylvian.train.dataset import Batches, CachedReader, GroupDataset, Loaded, Read, unchanged
-from sylvian.train.sampler import EvaluationSampler, GroupSampler, Shard
+from sylvian.train.sampler import EvaluationSampler, GroupSampler, Pool, Shard, pools_of
 from sylvian.train.seeds import generator_at
 from sylvian.train.state import RunState
+from sylvian.train.tasks import Task
 from sylvian.types import TrialInfo
 
 
@@ -25,15 +25,22 @@ class TrainingData(LightningDataModule):
     Args:
         train: Training trials.
         val: Validation trials.
+        pools: Who may share a batch, among the training and among the validation trials.
         config: Batch sizes, seed, loading.
         state: Where the run stands; its first epoch starts there.
     """
 
     def __init__(
-        self, train: GroupDataset, val: GroupDataset, *, config: TrainConfig, state: RunState
+        self,
+        train: GroupDataset,
+        val: GroupDataset,
+        *,
+        pools: tuple[Sequence[Pool], Sequence[Pool]],
+        config: TrainConfig,
+        state: RunState,
     ) -> None:
         super().__init__()
-        self._train, self._val, self._config = train, val, config
+        self._train, self._val, self._config, self._pools = train, val, config, pools
         self._first = (state.epoch, state.group)
 
     def train_dataloader(self) -> DataLoader[Loaded]:
@@ -42,6 +49,7 @@ class TrainingData(LightningDataModule):
         sampler = GroupSampler(
             self._train.infos,
             batch_size=config.batch_size,
+            pools=self._pools[0],
             accumulate=config.accumulate,
             bucket_batches=config.bucket_batches,
             seed=config.seed,
@@ -53,7 +61,9 @@ class TrainingData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Loaded]:
         """Return the loader of untouched validation trials."""
-        sampler = EvaluationSampler(self._val.infos, batch_size=self._config.batch_size)
+        sampler = EvaluationSampler(
+            self._val.infos, batch_size=self._config.batch_size, pools=self._pools[1]
+        )
         return self._loader(self._val, sampler)
 
     def on_before_batch_transfer(self, batch: Loaded, dataloader_idx: int) -> Batches:
@@ -102,9 +112,10 @@ def training_data(
     val: Sequence[TrialInfo],
     *,
     read: Read,
-    model: CtcModel,
+    task: Task,
     config: TrainConfig,
     augment: AugmentConfig,
+    share: Callable[[TrialInfo], float] | None,
     state: RunState,
 ) -> TrainingData:
     """Wire reader, cache and datasets together.
@@ -115,12 +126,17 @@ def training_data(
         ConfigError: the encoder has no layers for a trial's session.
     """
     paths = {info.key.session_path for info in (*train, *val)}
-    index, vocabulary = model.encoder.locate(sorted(paths)), model.vocabulary
+    index, vocabulary = task.encoder.locate(sorted(paths)), task.vocabulary
+    pools = (
+        pools_of(train, together=task.together, share=share),
+        pools_of(val, together=task.together),
+    )
     n_processes = 2 * config.n_workers or 1
     cached = CachedReader(read, budget_bytes=config.cache_mb * 2**20 // n_processes)
     return TrainingData(
         GroupDataset(train, cached, index, vocabulary, augment, config.seed),
         GroupDataset(val, cached, index, vocabulary),
+        pools=pools,
         config=config,
         state=state,
     )

@@ -59,7 +59,7 @@ class GroupDataset(Dataset[Loaded]):
         infos: What the indices of a group refer to.
         read: Reads one normalised trial.
         session_index: Session path to index, as the encoder has it.
-        vocabulary: Where phonemes are looked up.
+        vocabulary: Where phonemes are looked up; None: no labels are wanted.
         augment: How to disturb trials; None for evaluation.
         seed: Seed of the run.
     """
@@ -67,7 +67,7 @@ class GroupDataset(Dataset[Loaded]):
     infos: Sequence[TrialInfo]
     read: Read
     session_index: Mapping[str, int]
-    vocabulary: Vocabulary
+    vocabulary: Vocabulary | None
     augment: AugmentConfig | None = None
     seed: int = 0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,15 +18,16 @@ from lightning.pytorch import Callback, Trainer
 
 from sylvian.config import flatten
 from sylvian.errors import CheckpointError, ConfigError, DataError
-from sylvian.models.ctc import CtcModel
 from sylvian.train.callbacks import Progress, Recorder, Reporter, Restorer
 from sylvian.train.checkpoints import Checkpoints, Record
 from sylvian.train.config import RUNTIME_FIELDS, AugmentConfig, TrainConfig
 from sylvian.train.data import TrainingData, training_data
 from sylvian.train.dataset import Read
 from sylvian.train.metrics import Board, MetricsLog
-from sylvian.train.module import CountErrors, CtcTraining
+from sylvian.train.module import Training
+from sylvian.train.sampler import participant_of
 from sylvian.train.state import RunState
+from sylvian.train.tasks import Task
 from sylvian.types import TrialInfo, TrialKey
 
 
@@ -36,21 +37,21 @@ class FitResult:
 
     Attributes:
         best_epoch: Epoch (from 1) whose model is in `checkpoint/best`.
-        best_val_per: Its phoneme error rate on the validation trials.
+        best_value: Its value of the task's metric on the validation trials.
         epochs: Epochs completed.
         seconds: Time spent in them, over all parts of a resumed run.
         n_impossible: Training trials too short for their labels in the last epoch.
     """
 
     best_epoch: int
-    best_val_per: float
+    best_value: float
     epochs: int
     seconds: float
     n_impossible: int
 
 
 def fit(
-    model: CtcModel,
+    task: Task,
     *,
     train: Sequence[TrialInfo],
     val: Sequence[TrialInfo],
@@ -58,57 +59,53 @@ def fit(
     config: TrainConfig,
     augment: AugmentConfig,
     run: Path,
-    count_errors: CountErrors,
+    share: Callable[[TrialInfo], float] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> FitResult:
-    """Train `model`; leaves metrics.csv and checkpoint/{best,last} in `run`.
+    """Train a task's model; leaves metrics.csv and checkpoint/{best,last} in `run`.
 
     A resumed run continues after the last save and gives, on the same machine with the same number
     of threads, the numbers of a run that was never stopped.
 
     Args:
-        model: Freshly built; afterwards it carries the weights of the last step. Load
-            `checkpoint/best` for the model to use.
-        train: Labelled trials, all of sessions the encoder was built for.
-        val: Labelled trials that choose the best epoch; never test trials.
+        task: Its model is freshly built or pretrained; afterwards it carries the weights of the
+            last step. Load `checkpoint/best` for the model to use.
+        train: Trials of sessions the encoder was built for; labelled if the task wants labels.
+        val: Likewise, to choose the best epoch; never test trials.
         read: Reads one normalised trial; with `n_workers` it must survive pickling.
         config: Optimisation.
         augment: Disturbance of training trials.
         run: Folder of the run, created if missing.
-        count_errors: Decodes one trial's logits greedily and counts phoneme errors.
+        share: How often an epoch takes a trial on average; None: every trial once.
         resume: Continue what `run` holds; a run killed before its first save starts again.
         progress: Told about every step.
 
     Raises:
         ConfigError: there are no trials, a session is unknown, or TensorBoard is not installed.
-        DataError: a trial is unlabelled, occurs twice, or cannot be read.
+        DataError: a trial lacks labels it needs, occurs twice, or cannot be read.
         CheckpointError: `run` already holds a run and `resume` is False, or its state cannot be
             continued with these settings, or the disk is full.
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
         SylvianError: losses or gradients stayed non-finite for `config.patience_nonfinite` steps.
     """
     _check_trials(train, val)
-    settings = _settings(model, config, augment, (train, val))
+    task.admit(train, val)
+    settings = _settings(task, config, augment, (train, val), share)
     checkpoints = Checkpoints(run / "checkpoint", settings=settings)
-    record = _open_run(run, checkpoints, resume=resume)
+    log = MetricsLog(run / "metrics.csv", metric=task.metric)
+    record = _open_run(run, checkpoints, log, resume=resume)
     state = RunState()
     if record:
         state = record.state
-        checkpoints.restore_model(model, record)
-    module = CtcTraining(
-        model,
-        config=config,
-        state=state,
-        references={info.key: info.phonemes or () for info in val},
-        count_errors=count_errors,
-    )
+        checkpoints.restore_model(task.model, record)
+    module = Training(task, config=config, state=state)
     data = training_data(
-        train, val, read=read, model=model, config=config, augment=augment, state=state
+        train, val, read=read, task=task, config=config, augment=augment, share=share, state=state
     )
     if state.epoch < config.epochs:
-        with closing(Board(run / "tensorboard")) if config.tensorboard else nullcontext() as board:
-            recorder = Recorder(checkpoints, MetricsLog(run / "metrics.csv"), board=board)
+        with _board(run, task, wanted=config.tensorboard) as board:
+            recorder = Recorder(checkpoints, log, board=board)
             callbacks: list[Callback] = [Restorer(checkpoints, record), recorder]
             if progress:
                 callbacks.append(Reporter(progress, n_epochs=config.epochs))
@@ -116,7 +113,11 @@ def fit(
     return _result(state)
 
 
-def _train(module: CtcTraining, data: TrainingData, run: Path, callbacks: list[Callback]) -> None:
+def _board(run: Path, task: Task, *, wanted: bool) -> AbstractContextManager[Board | None]:
+    return closing(Board(run / "tensorboard", metric=task.metric)) if wanted else nullcontext()
+
+
+def _train(module: Training, data: TrainingData, run: Path, callbacks: list[Callback]) -> None:
     """Let Lightning run the epochs that are left."""
     config = module.config
     if config.device == "gpu" and not torch.cuda.is_available():
@@ -175,9 +176,10 @@ def interruptible() -> Iterator[None]:
         raise end.__context__ from None
 
 
-def _open_run(run: Path, checkpoints: Checkpoints, *, resume: bool) -> Record | None:
+def _open_run(
+    run: Path, checkpoints: Checkpoints, log: MetricsLog, *, resume: bool
+) -> Record | None:
     """Start the folder, or bring its files back to the last save."""
-    log = MetricsLog(run / "metrics.csv")
     if log.path.exists() and not resume:
         raise CheckpointError(f"{run}: already holds a run; resume it or choose another folder")
     record = checkpoints.load()
@@ -196,37 +198,38 @@ def _check_trials(train: Sequence[TrialInfo], val: Sequence[TrialInfo]) -> None:
         )
     seen: set[TrialKey] = set()
     for info in (*train, *val):
-        if not info.phonemes:
-            raise DataError(f"{info.key}: no phonemes; train and validate on labelled trials only")
         if info.key in seen:
             raise DataError(f"{info.key}: given twice; a trial trains or validates, once")
         seen.add(info.key)
 
 
 def _settings(
-    model: CtcModel,
+    task: Task,
     config: TrainConfig,
     augment: AugmentConfig,
     trials: tuple[Sequence[TrialInfo], Sequence[TrialInfo]],
+    share: Callable[[TrialInfo], float] | None,
 ) -> dict[str, Any]:
     """Flatten everything the numbers of a run depend on, features and code excepted."""
-    found: dict[str, Any] = {}
-    parts = {"encoder": model.encoder.config, "train": config, "augment": augment}
+    found = task.settings()
+    parts = {"train": config, "augment": augment}
     for part, settings in parts.items():
         found |= {f"{part}.{name}": value for name, value in flatten(settings)}
     for name in RUNTIME_FIELDS:
         del found[f"train.{name}"]
     for name, infos in zip(("train", "val"), trials, strict=True):
-        text = "\n".join(f"{info.key} {info.n_bins} {info.phonemes}" for info in infos)
+        text = "\n".join(map(task.signature, infos))
         found[f"{name} trials"] = f"{len(infos)} ({sha256(text.encode()).hexdigest()[:12]})"
+    if share:
+        found["shares"] = {"/".join(participant_of(info)): share(info) for info in trials[0]}
     return found
 
 
 def _result(state: RunState) -> FitResult:
-    assert state.best_epoch is not None and state.best_val_per is not None
+    assert state.best_epoch is not None and state.best_value is not None
     return FitResult(
         best_epoch=state.best_epoch,
-        best_val_per=state.best_val_per,
+        best_value=state.best_value,
         epochs=state.epoch,
         seconds=state.seconds,
         n_impossible=state.n_impossible,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.train.files import append_durably, write_durably
 from sylvian.train.state import RunState
+from sylvian.train.tasks import Verdict
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -24,9 +25,11 @@ class MetricsRow:
     Attributes:
         epoch: From 1.
         step: Optimiser steps taken since the start of the run.
-        train_loss: Mean over the epoch's trials in nats, with augmentation and dropout.
-        val_loss: Mean over the validation trials in nats.
-        val_per: Phoneme error rate of all validation trials together, greedy and free-running.
+        train_loss: Mean over the epoch's items, with augmentation and dropout: nats per trial for
+            CTC, error per hidden entry for reconstruction.
+        val_loss: Mean over the validation's items.
+        value: The task's metric over all validation trials together; the file calls it by its name:
+            `val_per`, greedy and free-running, or `val_r2`, on hidden bins.
         learning_rate: Rate of the epoch's last step.
         grad_norm: Mean norm of the epoch's gradients before clipping.
         n_nonfinite: Steps skipped in this epoch for a loss or gradient that was not finite.
@@ -39,7 +42,7 @@ class MetricsRow:
     step: int
     train_loss: float
     val_loss: float
-    val_per: float
+    value: float
     learning_rate: float
     grad_norm: float
     n_nonfinite: int
@@ -48,15 +51,15 @@ class MetricsRow:
     seconds: float
 
     @classmethod
-    def of(cls, state: RunState, *, val_loss: float, val_per: float, seconds: float) -> MetricsRow:
+    def of(cls, state: RunState, *, verdict: Verdict, seconds: float) -> MetricsRow:
         """Turn the sums of the epoch under way into its row."""
         tally = state.tally
         return cls(
             epoch=state.epoch + 1,
             step=state.step,
             train_loss=_ratio(tally.loss_sum, tally.n_items),
-            val_loss=val_loss,
-            val_per=val_per,
+            val_loss=verdict.loss,
+            value=verdict.value,
             learning_rate=tally.learning_rate,
             grad_norm=_ratio(tally.norm_sum, tally.n_steps),
             n_nonfinite=tally.n_nonfinite,
@@ -66,7 +69,12 @@ class MetricsRow:
         )
 
 
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(MetricsRow))
+def columns(metric: str) -> tuple[str, ...]:
+    """Name the columns of metrics.csv for a task's metric."""
+    names = (field.name for field in fields(MetricsRow))
+    return tuple(metric if name == "value" else name for name in names)
+
+
 TIMING_COLUMNS = ("trials_per_s", "seconds")
 """Columns that differ from run to run; all others are reproduced by a resumed run."""
 
@@ -74,12 +82,12 @@ TIMING_COLUMNS = ("trials_per_s", "seconds")
 class MetricsLog:
     """`metrics.csv`; a row is on disk when `append` returns."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, metric: str) -> None:
+        self.path, self._columns = path, columns(metric)
 
     def begin(self) -> None:
         """Start an empty file."""
-        write_durably(self.path, _line(COLUMNS))
+        write_durably(self.path, _line(self._columns))
 
     def append(self, row: MetricsRow) -> None:
         """Add one epoch; numbers are written so that reading gives the same float back."""
@@ -92,7 +100,7 @@ class MetricsLog:
             CheckpointError: a row that should be there is missing.
         """
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        if len(lines) <= n_epochs or (lines and lines[0] != ",".join(COLUMNS)):
+        if len(lines) <= n_epochs or (lines and lines[0] != ",".join(self._columns)):
             raise CheckpointError(
                 f"{self.path}: does not hold the {n_epochs} epochs that the checkpoint has seen; "
                 "restore the file, or train into a new run folder"
@@ -122,7 +130,7 @@ class Board:
         ConfigError: TensorBoard is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, metric: str) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -130,10 +138,11 @@ class Board:
                 "train.tensorboard=true needs a package: pip install 'sylvian[tensorboard]'"
             ) from None
         self._writer: SummaryWriter = SummaryWriter(str(folder))
+        self._columns = columns(metric)
 
     def append(self, row: MetricsRow) -> None:
         """Add one epoch, by epoch number."""
-        values: Mapping[str, float | int] = dict(zip(COLUMNS, astuple(row), strict=True))
+        values: Mapping[str, float | int] = dict(zip(self._columns, astuple(row), strict=True))
         for name, value in values.items():
             self._writer.add_scalar(name, value, global_step=row.epoch)
         self._writer.flush()

@@ -1,4 +1,4 @@
-"""One encoder learning phonemes by CTC, as a Lightning module.
+"""One model learning one task, as a Lightning module.
 
 Why manual optimisation: a "batch" of our loader is a whole group, all micro-batches of one
 optimiser step, so a training step of Lightning *is* an optimiser step. Accumulation is then a loop
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +20,6 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from sylvian.errors import SylvianError
-from sylvian.models.ctc import CtcModel, CtcObjective, split_logits
 from sylvian.train.config import TrainConfig
 from sylvian.train.dataset import Batches
 from sylvian.train.optimise import (
@@ -35,9 +33,7 @@ from sylvian.train.optimise import (
 )
 from sylvian.train.seeds import derive_seed, torch_seeded
 from sylvian.train.state import RunState
-from sylvian.types import EditCounts, Logits, TrialKey
-
-CountErrors = Callable[[Logits, Sequence[str]], EditCounts]
+from sylvian.train.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,51 +45,24 @@ class GroupLoss:
     n_impossible: int
 
 
-@dataclass
-class Validation:
-    """Sums over the validation trials seen so far."""
-
-    loss_sum: float = 0.0
-    n_items: int = 0
-    counts: EditCounts = EditCounts()
-
-    @property
-    def loss(self) -> float:
-        """Mean loss per trial in nats; NaN if no trial could be aligned."""
-        return self.loss_sum / self.n_items if self.n_items else float("nan")
-
-
-class CtcTraining(LightningModule):
-    """Optimise a CTC model group by group, and validate it by corpus-level PER.
+class Training(LightningModule):
+    """Optimise a task's model group by group, and validate it by the task's metric.
 
     Args:
-        model: What is trained.
+        task: What is learnt.
         config: Optimisation.
         state: Where the run stands; updated as it proceeds.
-        references: True phonemes of the validation trials.
-        count_errors: Decodes one trial's logits and compares.
     """
 
-    def __init__(
-        self,
-        model: CtcModel,
-        *,
-        config: TrainConfig,
-        state: RunState,
-        references: Mapping[TrialKey, Sequence[str]],
-        count_errors: CountErrors,
-    ) -> None:
+    def __init__(self, task: Task, *, config: TrainConfig, state: RunState) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.model = model
-        self.objective = CtcObjective(model)
+        self.model = task.model
+        self.task = task
         self.config = config
         self.state = state
         self.ema: Ema | None = None
-        self.validation = Validation()
         self._mark = 0.0
-        self._references = references
-        self._count_errors = count_errors
 
     @property
     def n_steps(self) -> int:
@@ -128,7 +97,7 @@ class CtcTraining(LightningModule):
         total = torch.zeros((), device=self.device)
         n_items = n_impossible = 0
         for batch in group:
-            parts = self.objective(batch)
+            parts = self.task.loss(batch, epoch=self.state.epoch)
             self.manual_backward(parts.total * parts.n_items)
             total += parts.total.detach() * parts.n_items
             n_items += parts.n_items
@@ -179,7 +148,7 @@ class CtcTraining(LightningModule):
 
     def on_validation_start(self) -> None:
         """Begin the sums; with an average, the average is what is validated."""
-        self.validation = Validation()
+        self.task.begin_validation()
         if self.ema is not None:
             self.ema.swap()
 
@@ -189,14 +158,9 @@ class CtcTraining(LightningModule):
             self.ema.swap()
 
     def validation_step(self, group: Batches, batch_idx: int) -> None:
-        """Add a batch: its loss, and the errors of greedy decoding, which is shown no truth."""
+        """Add a batch to what validation will say."""
         for batch in group:
-            logits, n_frames = self.model(batch)
-            parts = self.objective.score(batch, logits, n_frames)
-            self.validation.loss_sum += float(parts.total) * parts.n_items
-            self.validation.n_items += parts.n_items
-            for own in split_logits(self.model, batch, logits, n_frames):
-                self.validation.counts += self._count_errors(own, self._references[own.key])
+            self.task.validate(batch)
 
     def _optimizer(self) -> LightningOptimizer:
         optimizer = self.optimizers()

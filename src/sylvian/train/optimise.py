@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from sylvian.errors import CheckpointError
+from sylvian.errors import CheckpointError, ConfigError
 from sylvian.models.frontend import DayAffine
+from sylvian.models.transformer import Transformer
 from sylvian.train.config import TrainConfig
 
 
@@ -36,18 +37,28 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
     A parameter with fewer than two axes longer than one (norms, biases, a mask token) is not
     decayed: shrinking it regularises nothing. Neither are the day layers, which start as the
-    identity (as in the T15 baseline, paper.md section 3.5).
+    identity (as in the T15 baseline, paper.md section 3.5). Parts of the trunk learn at their own
+    multiple of the rate; where that is 0 they ask for no gradient either.
+
+    Raises:
+        ConfigError: rates for a trunk were given, but the encoder has none.
     """
+    scales = rate_scales(model, config)
+    for parameter in model.parameters():
+        if scales.get(id(parameter)) == 0:
+            parameter.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]
     spared = _day_layers(model)
-    decayed = [p for p in parameters if _is_matrix(p) and id(p) not in spared]
-    chosen = {id(p) for p in decayed}
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if id(p) not in chosen], "weight_decay": 0.0},
-    ]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        decays = _is_matrix(parameter) and id(parameter) not in spared
+        kind = (config.weight_decay if decays else 0.0, scales.get(id(parameter), 1.0))
+        groups.setdefault(kind, []).append(parameter)
     return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
+        [
+            {"params": own, "weight_decay": decay, "rate_scale": scale}
+            for (decay, scale), own in groups.items()
+        ],
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,
@@ -56,9 +67,35 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every parameter group the same learning rate."""
+    """Give every parameter group its multiple of the learning rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("rate_scale", 1.0)
+
+
+def rate_scales(model: nn.Module, config: TrainConfig) -> dict[int, float]:
+    """Give the multiple of the learning rate of every trunk parameter, by `id`.
+
+    The final norm learns at `trunk_rate`, the last block at that, each block below at
+    `layer_decay` times the rate of the one above, and the mask token at the lowest block's.
+
+    Raises:
+        ConfigError: rates for a trunk were given, but the encoder has none.
+    """
+    if config.trunk_rate == 1 and config.layer_decay == 1:
+        return {}
+    encoder = getattr(model, "encoder", None)
+    if not isinstance(encoder, Transformer):
+        raise ConfigError(
+            "train.trunk_rate and train.layer_decay are for a Transformer's trunk; leave them at 1"
+        )
+    depth = len(encoder.blocks)
+    lowest = config.trunk_rate * config.layer_decay ** (depth - 1)
+    scales = dict.fromkeys(map(id, encoder.trunk_parameters()), config.trunk_rate)
+    scales[id(encoder.mask_token)] = lowest
+    for above, block in enumerate(reversed(list(encoder.blocks))):
+        scale = config.trunk_rate * config.layer_decay**above
+        scales |= dict.fromkeys(map(id, block.parameters()), scale)
+    return scales
 
 
 def gradient_norm(model: nn.Module) -> Tensor:

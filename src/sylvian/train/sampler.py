@@ -1,4 +1,8 @@
-"""Which trials meet in a batch: one participant, similar lengths, another order every epoch.
+"""Which trials meet in a batch: alike in shape, of similar length, another order every epoch.
+
+Trials that may share a batch form a *pool*: a participant's, or all recordings with as many
+channels. A pool has *sources* whose trials come in every epoch in their own measure: all of them
+once, a fresh random part of them, or some of them more than once.
 
 The unit is the *group*: the trials of one optimiser step. It is planned first, sorted by length,
 and then cut into micro-batches of `batch_size`. Splitting last makes `accumulate` a pure question
@@ -8,13 +12,14 @@ of memory: the same trials meet in the same step whether they pass the model at 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
 from torch.utils.data import Sampler
 
+from sylvian.errors import ConfigError
 from sylvian.train.seeds import derive_seed
 from sylvian.types import TrialInfo
 
@@ -37,11 +42,31 @@ class Shard:
     world: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A participant's trials, and how many of them an epoch takes."""
+
+    trials: Indices
+    n_drawn: int
+
+    def draw(self, rng: np.random.Generator) -> Indices:
+        """Take every trial as often as fits, and a random part of them once more."""
+        n = len(self.trials)
+        if self.n_drawn == n:
+            return self.trials
+        rest = rng.choice(self.trials, size=self.n_drawn % n, replace=False)
+        return np.concatenate([np.tile(self.trials, self.n_drawn // n), rest])
+
+
+Pool = tuple[Source, ...]
+
+
 class GroupSampler(Sampler[Group]):
-    """Yield an epoch's groups; every trial occurs exactly once.
+    """Yield an epoch's groups; every trial occurs exactly once, or in its source's measure.
 
     Args:
         infos: The trials, in the order that indices refer to.
+        pools: Who may share a batch, from `pools_of`; None: each participant apart, all trials.
         batch_size: Trials of a micro-batch (on each rank).
         accumulate: Micro-batches of a group.
         bucket_batches: Groups whose trials are shuffled together before sorting by length.
@@ -58,6 +83,7 @@ class GroupSampler(Sampler[Group]):
         infos: Sequence[TrialInfo],
         *,
         batch_size: int,
+        pools: Sequence[Pool] | None = None,
         accumulate: int = 1,
         bucket_batches: int = 16,
         seed: int = 0,
@@ -67,7 +93,7 @@ class GroupSampler(Sampler[Group]):
     ) -> None:
         self._shard = shard or Shard()
         self._lengths = np.array([info.n_bins for info in infos], dtype=np.int64)
-        self._participants = by_participant(infos)
+        self._pools = tuple(pools_of(infos) if pools is None else pools)
         self._batch_size = batch_size
         self._group_size = batch_size * accumulate * self._shard.world
         self._bucket_batches = bucket_batches
@@ -80,7 +106,8 @@ class GroupSampler(Sampler[Group]):
         self._epoch = self._first[0] + epoch
 
     def __len__(self) -> int:
-        return sum(-(-len(own) // self._group_size) for own in self._participants)
+        sizes = (sum(source.n_drawn for source in pool) for pool in self._pools)
+        return sum(-(-size // self._group_size) for size in sizes)
 
     def __iter__(self) -> Iterator[Group]:
         n_done = self._first[1] if self._epoch == self._first[0] else 0
@@ -91,8 +118,10 @@ class GroupSampler(Sampler[Group]):
         """Return the epoch's groups over all ranks, each sorted by length."""
         rng = np.random.default_rng(derive_seed(self._seed, "plan", epoch))
         groups: list[Indices] = []
-        for own in self._participants:
-            groups += self._bucket(own, rng)
+        for pool in self._pools:
+            own = np.concatenate([source.draw(rng) for source in pool])
+            if len(own):
+                groups += self._bucket(own, rng)
         return [groups[i] for i in rng.permutation(len(groups))]
 
     def _bucket(self, own: Indices, rng: np.random.Generator) -> list[Indices]:
@@ -122,16 +151,23 @@ class GroupSampler(Sampler[Group]):
 
 
 class EvaluationSampler(Sampler[Group]):
-    """Yield every trial once in batches of one participant, shortest first, always the same.
+    """Yield every trial of some pools once, shortest first, always in the same batches.
 
     Every rank of a distributed run evaluates everything: the numbers need no gathering and choose
     the same best epoch everywhere.
     """
 
-    def __init__(self, infos: Sequence[TrialInfo], *, batch_size: int) -> None:
+    def __init__(
+        self,
+        infos: Sequence[TrialInfo],
+        *,
+        batch_size: int,
+        pools: Sequence[Pool] | None = None,
+    ) -> None:
         self._groups: list[Group] = []
-        for own in by_participant(infos):
-            order = sorted(own.tolist(), key=lambda index: infos[index].n_bins)
+        for pool in pools_of(infos) if pools is None else pools:
+            own = [index for source in pool for index in source.trials.tolist()]
+            order = sorted(own, key=lambda index: infos[index].n_bins)
             for start in range(0, len(order), batch_size):
                 self._groups.append(Group(0, (tuple(order[start : start + batch_size]),)))
 
@@ -142,12 +178,41 @@ class EvaluationSampler(Sampler[Group]):
         return iter(self._groups)
 
 
-def by_participant(infos: Sequence[TrialInfo]) -> list[Indices]:
-    """Return the indices of each participant's trials, participants in order of name."""
-    found: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+def participant_of(info: TrialInfo) -> tuple[str, str]:
+    """Name a trial's participant among all corpora."""
+    return info.key.corpus, info.key.participant
+
+
+def pools_of(
+    infos: Sequence[TrialInfo],
+    *,
+    together: Callable[[TrialInfo], Hashable] = participant_of,
+    share: Callable[[TrialInfo], float] | None = None,
+) -> list[Pool]:
+    """Sort trials into pools of sources.
+
+    Args:
+        infos: The trials.
+        together: What trials of one batch have in common.
+        share: How often an epoch takes a trial on average, the same for all of a participant's;
+            None: every trial once.
+
+    Raises:
+        ConfigError: no trial would be left.
+    """
+    found: defaultdict[tuple[str, str], defaultdict[Hashable, list[int]]]
+    found = defaultdict(lambda: defaultdict(list))
     for index, info in enumerate(infos):
-        found[info.key.corpus, info.key.participant].append(index)
-    return [np.array(found[name], dtype=np.int64) for name in sorted(found)]
+        found[participant_of(info)][together(info)].append(index)
+    pools: dict[Hashable, list[Source]] = {}
+    for name in sorted(found):
+        for what, indices in found[name].items():
+            often = 1.0 if share is None else share(infos[indices[0]])
+            source = Source(np.array(indices, dtype=np.int64), round(often * len(indices)))
+            pools.setdefault(what, []).append(source)
+    if not any(source.n_drawn for pool in pools.values() for source in pool):
+        raise ConfigError("an epoch would take no trial at all; raise the weights or the caps")
+    return [tuple(pool) for pool in pools.values()]
 
 
 def _cut(pool: Indices, size: int, rng: np.random.Generator) -> list[Indices]:

@@ -9,8 +9,8 @@ class Tally(pydantic.BaseModel):
     """Sums over the groups done in the current epoch; rates are derived when the epoch ends.
 
     Attributes:
-        loss_sum: Loss summed over items, in nats; skipped steps are left out.
-        n_items: Items (labelled trials) behind `loss_sum`.
+        loss_sum: Loss summed over items; skipped steps are left out.
+        n_items: Items (labelled trials, hidden entries) behind `loss_sum`.
         n_trials: Trials passed through the model, skipped steps included.
         norm_sum: Gradient norms before clipping, summed over steps.
         n_steps: Optimiser steps taken.
@@ -43,8 +43,8 @@ class RunState(pydantic.BaseModel):
         group: Groups done of the epoch under way.
         step: Optimiser steps taken in all.
         n_in_a_row: Steps skipped since the last one taken.
-        best_epoch: Epoch (from 1) with the lowest validation PER; None before the first.
-        best_val_per: That PER.
+        best_epoch: Epoch (from 1) with the best validation; None before the first.
+        best_value: Its value of the task's metric.
         n_impossible: Impossible trials in the epoch last completed.
         seconds: Time spent in completed epochs, training and validation.
         tally: Sums of the epoch under way.
@@ -57,18 +57,16 @@ class RunState(pydantic.BaseModel):
     step: int = 0
     n_in_a_row: int = 0
     best_epoch: int | None = None
-    best_val_per: float | None = None
+    best_value: float | None = None
     n_impossible: int = 0
     seconds: float = 0.0
     tally: Tally = pydantic.Field(default_factory=Tally)
 
-    def finish_epoch(self, *, val_per: float, seconds: float) -> bool:
-        """Move to the next epoch; returns whether this one was the best so far."""
+    def finish_epoch(self, *, best_value: float | None, seconds: float) -> None:
+        """Move to the next epoch; `best_value` where the one finished is the best so far."""
         self.epoch += 1
         self.seconds += seconds
         self.n_impossible = self.tally.n_impossible
         self.group, self.tally = 0, Tally()
-        better = self.best_val_per is None or val_per < self.best_val_per
-        if better:
-            self.best_epoch, self.best_val_per = self.epoch, val_per
-        return better
+        if best_value is not None:
+            self.best_epoch, self.best_value = self.epoch, best_value

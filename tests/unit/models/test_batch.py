@@ -42,10 +42,14 @@ def test_an_unknown_session_is_named_with_the_known_ones(trial, vocabulary):
         make_batch([trial(4, day="2030-01-01")], session_index=INDEX, vocabulary=vocabulary)
 
 
-def test_participants_do_not_share_a_batch(trial, vocabulary):
+def test_participants_with_as_many_channels_share_a_batch(trial, vocabulary):
     trials = [trial(4), trial(4, 1, participant="T12")]
-    with pytest.raises(ConfigError, match=r"toy/T12/.*batch them apart"):
-        make_batch(trials, session_index=INDEX, vocabulary=vocabulary)
+    index = {"toy/T15/2023-08-11": 0, "toy/T12/2023-08-11": 1}
+    batch = make_batch(trials, session_index=index, vocabulary=vocabulary)
+    assert batch.session.tolist() == [0, 1]
+    assert batch.n_labels.tolist() != [0, 0]
+    unlabelled = make_batch(trials, session_index=index, vocabulary=None)
+    assert unlabelled.n_labels.tolist() == [0, 0]
 
 
 def test_a_label_outside_the_vocabulary_names_the_trial(trial, vocabulary):

@@ -15,7 +15,7 @@ from sylvian.models.ctc import CtcModel
 from sylvian.models.encoder import SessionSpec, build_encoder
 from sylvian.models.transformer import TransformerConfig
 from sylvian.text import phoneme_vocabulary
-from sylvian.train import AugmentConfig, TrainConfig, fit
+from sylvian.train import AugmentConfig, CtcTask, TrainConfig, fit
 from sylvian.train.metrics import read_metrics
 from sylvian.types import EditCounts, Logits, Trial, TrialInfo, TrialKey
 
@@ -107,14 +107,13 @@ def run_of(tmp_path, toy, count_errors):
         folder = tmp_path / f"run{n_runs}"
         model = model or toy.model()
         result = fit(
-            model,
+            CtcTask(model, count_errors),
             train=toy.infos("train") if train is None else train,
             val=toy.infos("val") if val is None else val,
             read=read or toy.read,
             config=TrainConfig(**{"epochs": 2, "batch_size": 4, "learning_rate": 1e-2, **changes}),
             augment=augment,
             run=folder,
-            count_errors=count_errors,
         )
         return result, model, read_metrics(folder / "metrics.csv"), folder
 

@@ -8,7 +8,7 @@ import pytest
 
 from sylvian.errors import CheckpointError
 from sylvian.models.artefact import load_model
-from sylvian.train import AugmentConfig, TrainConfig, fit
+from sylvian.train import AugmentConfig, CtcTask, TrainConfig, fit
 from sylvian.train.metrics import TIMING_COLUMNS, MetricsLog, read_metrics
 
 STATE = "checkpoint/last/resume/state.json"
@@ -20,14 +20,13 @@ def again(tmp_path, toy, count_errors):
 
     def again(*, resume=True, model=None, augment=None, run="run", progress=None, **changes):
         return fit(
-            model or toy.model(),
+            CtcTask(model or toy.model(), count_errors),
             train=toy.infos("train"),
             val=toy.infos("val"),
             read=toy.read,
             config=TrainConfig(**{"epochs": 2, "batch_size": 4, "learning_rate": 1e-2} | changes),
             augment=augment or AugmentConfig(),
             run=tmp_path / run,
-            count_errors=count_errors,
             resume=resume,
             progress=progress,
         )
@@ -164,7 +163,7 @@ def test_a_missing_metrics_file_is_refused(again, tmp_path):
 
 
 def test_rows_beyond_the_save_are_cut_also_half_written_ones(tmp_path):
-    log = MetricsLog(tmp_path / "metrics.csv")
+    log = MetricsLog(tmp_path / "metrics.csv", metric="val_per")
     log.begin()
     header = log.path.read_text()
     log.path.write_text(f"{header}1,a\n2,b\n3,")

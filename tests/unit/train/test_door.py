@@ -8,7 +8,7 @@ import torch
 
 from sylvian.errors import CheckpointError, ConfigError, DataError
 from sylvian.text import phoneme_vocabulary
-from sylvian.train import AugmentConfig, TrainConfig, fit
+from sylvian.train import AugmentConfig, CtcTask, TrainConfig, fit
 from sylvian.train.data import TrainingData
 from sylvian.train.dataset import GroupDataset
 from sylvian.train.sampler import Group
@@ -19,14 +19,13 @@ from sylvian.types import Trial, TrialKey
 def test_progress_is_reported(tmp_path, toy, count_errors):
     heard = []
     fit(
-        toy.model(),
+        CtcTask(toy.model(), count_errors),
         train=toy.infos("train"),
         val=toy.infos("val"),
         read=toy.read,
         config=TrainConfig(epochs=2, batch_size=4),
         augment=AugmentConfig(),
         run=tmp_path,
-        count_errors=count_errors,
         progress=lambda *news: heard.append(news),
     )
     train = [news for news in heard if news[0] == "train"]
@@ -85,7 +84,7 @@ def test_a_loader_process_hands_its_error_over_as_it_is(toy):
     toy.trials[infos[0].key] = Trial(infos[0], np.zeros((0, 6), dtype=np.float32))
     dataset = GroupDataset(infos, toy.read, index, vocabulary)
     failure = dataset[Group(0, ((1, 0),))]
-    data = TrainingData(dataset, dataset, config=TrainConfig(), state=RunState())
+    data = TrainingData(dataset, dataset, pools=([], []), config=TrainConfig(), state=RunState())
     with pytest.raises(DataError, match=f"^{infos[0].key}: the trial has no bins"):
         data.on_before_batch_transfer(failure, 0)
 

@@ -12,7 +12,7 @@ from sylvian.models.artefact import load_model, read_extra
 from sylvian.models.batch import make_batch
 from sylvian.models.ctc import logits_of
 from sylvian.train import AugmentConfig, TrainConfig
-from sylvian.train.metrics import COLUMNS
+from sylvian.train.metrics import columns
 from sylvian.train.optimise import learning_rate_at
 from sylvian.types import EditCounts, Trial, TrialKey
 
@@ -29,17 +29,17 @@ def per_of(model, toy, count_errors) -> float:
 
 def test_learns_and_keeps_the_best_model(run_of, toy, count_errors, tmp_path):
     result, _, rows, folder = run_of(epochs=18, augment=AugmentConfig(noise_std=0.1))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == columns("val_per")
     assert [row["epoch"] for row in rows] == list(range(1, 19))
     assert rows[-1]["train_loss"] < rows[0]["train_loss"] / 5
-    assert result.best_val_per < 0.4 < rows[0]["val_per"]
-    assert result.best_val_per == min(row["val_per"] for row in rows)
-    assert rows[result.best_epoch - 1]["val_per"] == result.best_val_per
+    assert result.best_value < 0.4 < rows[0]["val_per"]
+    assert result.best_value == min(row["val_per"] for row in rows)
+    assert rows[result.best_epoch - 1]["val_per"] == result.best_value
     assert result.epochs == 18
     assert result.seconds == pytest.approx(sum(row["seconds"] for row in rows))
 
     best = load_model(folder / "checkpoint" / "best")
-    assert per_of(best, toy, count_errors) == pytest.approx(result.best_val_per)
+    assert per_of(best, toy, count_errors) == pytest.approx(result.best_value)
     assert read_extra(folder / "checkpoint" / "best")["epoch"] == result.best_epoch
     names = {path.name for path in folder.rglob("*")}
     assert names == {
@@ -186,7 +186,7 @@ def test_average_is_what_is_validated_and_saved(run_of, toy, count_errors):
     assert torch.equal(model.head.weight, state["model/head.weight"])
     assert not torch.equal(saved["head.weight"], state["model/head.weight"])
     best = load_model(folder / "checkpoint" / "best")
-    assert per_of(best, toy, count_errors) == pytest.approx(result.best_val_per)
+    assert per_of(best, toy, count_errors) == pytest.approx(result.best_value)
 
 
 # -- what is not finite, what cannot be aligned ---------------------------------------------------

@@ -52,7 +52,7 @@ def test_vectors_and_day_layers_are_not_decayed():
     )
     model.register_parameter("token", nn.Parameter(torch.zeros(1, 1, 4)))
     optimizer = build_optimizer(model, TrainConfig(weight_decay=0.1))
-    decayed, spared = optimizer.param_groups
+    decayed, spared = sorted(optimizer.param_groups, key=lambda group: -group["weight_decay"])
     assert decayed["weight_decay"] == 0.1
     assert spared["weight_decay"] == 0.0
     assert [id(p) for p in decayed["params"]] == [id(model["linear"].weight)]
