@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -99,14 +98,40 @@ class ReadIns(nn.Module):
     def forward(
         self, patches: Sequence[Sequence[Float[Tensor, "_ inputs"]]], sessions: Sequence[int]
     ) -> Float[Tensor, "rows width"]:
-        """Map the patches of each trial; neighbours with the same read-in go in one product."""
-        trials = zip(sessions, patches, strict=True)
-        runs = groupby(trials, key=lambda trial: self.of_session[trial[0]])
-        mapped = [
-            self.maps[read_in](torch.cat([piece for _, pieces in run for piece in pieces]))
-            for read_in, run in runs
-        ]
-        return mapped[0] if len(mapped) == 1 else torch.cat(mapped)
+        """Map the patches of each trial; those with the same read-in go in one product."""
+        return map_together(self.maps, patches, [self.of_session[own] for own in sessions])
+
+
+def map_together(
+    maps: nn.ModuleList, trials: Sequence[Sequence[Tensor]], of_trial: Sequence[int]
+) -> Float[Tensor, "rows _"]:
+    """Send the rows of each trial through its own map, all trials of a map in one product.
+
+    Args:
+        maps: Layers from rows to rows.
+        trials: Rows of each trial, in one piece or several.
+        of_trial: Which of the maps each trial takes.
+
+    Returns:
+        The mapped rows, trial after trial.
+
+    Why here: batches sorted by length mix participants, and a product for each trial costs more
+    than the trunk it feeds.
+    """
+    together: dict[int, list[int]] = {}
+    for at, chosen in enumerate(of_trial):
+        together.setdefault(chosen, []).append(at)
+    counts = [sum(map(len, pieces)) for pieces in trials]
+    mapped: dict[int, Tensor] = {}
+    for chosen, members in together.items():
+        rows = [piece for at in members for piece in trials[at]]
+        sizes = [counts[at] for at in members]
+        rows.append(rows[0].new_zeros(round_up(sum(sizes)) - sum(sizes), rows[0].shape[1]))
+        outputs = maps[chosen](torch.cat(rows))[: sum(sizes)]
+        if len(together) == 1:
+            return outputs
+        mapped |= zip(members, torch.split(outputs, sizes), strict=True)
+    return torch.cat([mapped[at] for at in range(len(trials))])
 
 
 def pad_rows(

@@ -1,14 +1,16 @@
 """Attention within each trial of a packed matrix, on the CPU and on accelerators.
 
-On a CPU every trial is attended to by itself: no padding, and its weights stay in the cache. The
-backward pass is written out, because autograd would copy the whole matrix once per trial. On an
-accelerator the trials are padded, and one fused kernel with a mask serves them all.
+On a CPU every trial is attended to by itself, or with a few neighbours of the same length: no
+padding, and the weights stay in the cache. The backward pass is written out, because autograd would
+copy the whole matrix once per trial. On an accelerator the trials are padded, and one fused kernel
+serves them all; it gets a mask only where trials differ in length or may not see all frames.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -23,6 +25,8 @@ from sylvian.models.rotary import rotate, rotate_into
 from sylvian.models.workspace import Workspace
 
 _TILE = 16
+_GROUP_WEIGHTS = 2**19
+"""Weights computed at a time, unless one trial alone has more: a megabyte in bfloat16."""
 
 
 def attend_packed(
@@ -133,35 +137,47 @@ def _tiled(length: int) -> int:
     return -(-length // _TILE) * _TILE
 
 
+def _groups(lengths: Sequence[int], heads: int) -> list[tuple[int, int]]:
+    """Join neighbours of the same length; gives how many trials and their length."""
+    groups: list[tuple[int, int]] = []
+    for n, run in groupby(lengths):
+        count, most = len(list(run)), max(1, _GROUP_WEIGHTS // (heads * _tiled(n) ** 2))
+        groups += [(min(most, count - start), n) for start in range(0, count, most)]
+    return groups
+
+
 def _trials(
     ctx: Any, kept: tuple[Tensor, Tensor, Tensor | None], source: Tensor, target: Tensor
-) -> Iterator[tuple[_TrialAttention, Tensor, Tensor]]:
+) -> Iterator[tuple[_GroupAttention, Tensor, Tensor]]:
     """Walk over trials, always in the same order, so that the dice fall the same way again."""
     turned, table, hidden = kept
     heads, head_width = source.shape[-2:]
-    sizes = [3 * heads * head_width * _tiled(length) for length in ctx.lengths]
-    roll, work, real = ctx.dice.start(), Workspace(source), sum(ctx.lengths)
+    groups, real = _groups(ctx.lengths, heads), sum(ctx.lengths)
+    sizes = [3 * heads * head_width * count * _tiled(n) for count, n in groups]
+    rows = [count * n for count, n in groups]
+    roll, work = ctx.dice.start(), Workspace(source)
     pieces = zip(
-        ctx.lengths,
+        groups,
         torch.split(turned, sizes),
-        torch.split(source[:real], ctx.lengths),
-        torch.split(target[:real], ctx.lengths),
+        torch.split(source[:real], rows),
+        torch.split(target[:real], rows),
         strict=True,
     )
-    for n, own, piece, result in pieces:
-        shape = (3, heads, _tiled(n), head_width)
+    for (count, n), own, piece, result in pieces:
+        shape, split = (3, count, heads, _tiled(n), head_width), (count, n)
         cover = None if hidden is None else hidden[:n, :n]
-        one = _TrialAttention(own.view(shape), table[..., :n, :], cover, ctx.dice, roll, work)
-        yield one, piece, result
+        angles = table[..., :n, :].unsqueeze(2)
+        one = _GroupAttention(own.view(shape), angles, cover, ctx.dice, roll, work)
+        yield one, piece.unflatten(0, split), result.unflatten(0, split)
 
 
 @dataclass(frozen=True, slots=True)
-class _TrialAttention:
-    """Attention within one trial, forwards and backwards.
+class _GroupAttention:
+    """Attention within each of some trials of one length, forwards and backwards.
 
     Attributes:
-        turned: Rotated queries, rotated keys, and values: `3 heads tiled head_width`; zeros behind
-            the trial's end. Written by `attend`, read by `retrace`.
+        turned: Rotated queries, rotated keys, and values: `3 trials heads tiled head_width`; zeros
+            behind the trials' ends. Written by `attend`, read by `retrace`.
         table: Rotary factors.
         hidden: Positions out of reach.
         dice: Decides which weights are dropped.
@@ -178,53 +194,56 @@ class _TrialAttention:
 
     def attend(
         self,
-        trial: Float[Tensor, "frames 3 heads head_width"],
-        target: Float[Tensor, "frames heads head_width"],
+        trials: Float[Tensor, "trials frames 3 heads head_width"],
+        target: Float[Tensor, "trials frames heads head_width"],
     ) -> None:
         """Write the outputs of the heads to `target`."""
-        n, by_head = len(trial), trial.permute(1, 2, 0, 3)
-        rotate_into(self.turned[:2, :, :n], by_head[:2], self.table, self.work)
-        self.turned[2, :, :n] = by_head[2]
-        self.turned[:, :, n:] = 0
+        n, by_head = trials.shape[1], trials.permute(2, 0, 3, 1, 4)
+        rotate_into(self.turned[:2, ..., :n, :], by_head[:2], self.table, self.work)
+        self.turned[2, ..., :n, :] = by_head[2]
+        self.turned[..., n:, :] = 0
         weights, keep = self._weights(n)
         if keep is not None:
             weights *= keep
         value = self.turned[2]
-        heads = torch.bmm(weights, value, out=self.work.take("heads", value.shape))
-        torch.mul(heads[:, :n].transpose(0, 1), self.dice.scale, out=target)
+        heads = self.work.take("heads", value.shape)
+        torch.bmm(weights, value.flatten(0, 1), out=heads.flatten(0, 1))
+        torch.mul(heads[..., :n, :].transpose(1, 2), self.dice.scale, out=target)
 
     def retrace(
         self,
-        outer: Float[Tensor, "frames heads head_width"],
-        target: Float[Tensor, "frames 3 heads head_width"],
+        outer: Float[Tensor, "trials frames heads head_width"],
+        target: Float[Tensor, "trials frames 3 heads head_width"],
     ) -> None:
         """Write the gradients of queries, keys and values to `target`, given the outputs'."""
-        n, work = len(outer), self.work
-        query, key, value = self.turned
+        n, work = outer.shape[1], self.work
+        query, key, value = self.turned.flatten(1, 2)
         weights, keep = self._weights(n)
         square = weights.shape
-        by_head = work.take("heads", value.shape)
-        torch.mul(outer.transpose(0, 1), self.dice.scale, out=by_head[:, :n])
-        by_head[:, n:] = 0
+        shaped = work.take("heads", self.turned.shape[1:])
+        torch.mul(outer.transpose(1, 2), self.dice.scale, out=shaped[..., :n, :])
+        shaped[..., n:, :] = 0
+        by_head = shaped.flatten(0, 1)
         by_weight = torch.bmm(by_head, value.transpose(1, 2), out=work.take("scores", square))
         dropped = weights
         if keep is not None:
             by_weight *= keep
             dropped = keep.mul_(weights)
         by_turned = work.take("turned", self.turned.shape)
-        torch.bmm(dropped.transpose(1, 2), by_head, out=by_turned[2])
+        by_query, by_key, by_value = by_turned.flatten(1, 2)
+        torch.bmm(dropped.transpose(1, 2), by_head, out=by_value)
         by_score = torch.ops.aten._softmax_backward_data.out(
             by_weight, weights, -1, weights.dtype, grad_input=work.take("by_score", square)
         )
-        torch.bmm(by_score, key, out=by_turned[0])
-        torch.bmm(by_score.transpose(1, 2), query, out=by_turned[1])
-        into = target.permute(1, 2, 0, 3)
-        rotate_into(into[:2], by_turned[:2, :, :n], self.table, work, inverse=True)
-        into[2].copy_(by_turned[2, :, :n])
+        torch.bmm(by_score, key, out=by_query)
+        torch.bmm(by_score.transpose(1, 2), query, out=by_key)
+        into = target.permute(2, 0, 3, 1, 4)
+        rotate_into(into[:2], by_turned[:2, ..., :n, :], self.table, work, inverse=True)
+        into[2].copy_(by_turned[2, ..., :n, :])
 
     def _weights(self, n: int) -> tuple[Tensor, Tensor | None]:
         """Give attention weights of the first `n` keys, and which of them dropout keeps."""
-        query, key, _ = self.turned
+        query, key, _ = self.turned.flatten(1, 2)
         square = (*query.shape[:2], query.shape[1])
         scores = torch.bmm(query, key.transpose(1, 2), out=self.work.take("scores", square))
         scores[..., n:] = -torch.inf

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sylvian.models.frontend import map_together
 
 
 class ReadOuts(nn.Module):
@@ -39,10 +40,8 @@ class ReadOuts(nn.Module):
             counts: How many of them belong to each trial.
             sessions: Session of each trial.
         """
-        trials = zip(sessions, torch.split(rows, list(counts)), strict=True)
-        runs = groupby(trials, key=lambda trial: self.of_session[trial[0]])
-        mapped = [self.maps[read_out](torch.cat([own for _, own in run])) for read_out, run in runs]
-        return mapped[0] if len(mapped) == 1 else torch.cat(mapped)
+        trials = [[own] for own in torch.split(rows, list(counts))]
+        return map_together(self.maps, trials, [self.of_session[own] for own in sessions])
 
 
 @dataclass(frozen=True, slots=True)

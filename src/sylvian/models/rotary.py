@@ -47,9 +47,9 @@ def rotate(
 
 
 def rotate_into(
-    target: Float[Tensor, "2 heads frames width"],
-    heads: Float[Tensor, "2 heads frames width"],
-    table: Float[Tensor, "2 2 1 frames width"],
+    target: Float[Tensor, "2 *heads frames width"],
+    heads: Float[Tensor, "2 *heads frames width"],
+    table: Float[Tensor, "2 2 *ones frames width"],
     work: Workspace,
     *,
     inverse: bool = False,

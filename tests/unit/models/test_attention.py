@@ -24,7 +24,9 @@ def table(longest: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
-@pytest.mark.parametrize("lengths", [[1], [5], [16], [17, 3, 40, 16]])
+@pytest.mark.parametrize(
+    "lengths", [[1], [5], [16], [17, 3, 40, 16], [9, 9, 9], [4, 7, 7, 300, 300]]
+)
 def test_packed_equals_padded_forwards_and_backwards(lengths, context):
     qkv, hidden = packed(lengths, spare=3), context.hidden(max(lengths))
     outputs, gradients = [], []
@@ -46,7 +48,7 @@ def test_spare_rows_come_out_as_zeros(attend):
 
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_gradients_are_right(context):
-    lengths = [3, 5]
+    lengths = [3, 3, 5]
     qkv = packed(lengths, spare=1, dtype=torch.float64)
     known = {"table": table(5, torch.float64), "hidden": context.hidden(5)}
     assert torch.autograd.gradcheck(lambda rows: attend_packed(rows, lengths, **known), (qkv,))
@@ -54,8 +56,8 @@ def test_gradients_are_right(context):
 
 def test_dropout_is_the_same_backwards_as_forwards():
     """Written out with the very masks that the packed version draws, autograd agrees."""
-    lengths, turn = [6, 18], table(18)
-    qkv, tiled = packed(lengths), [16, 32]
+    lengths, turn = [6, 18, 18], table(18)
+    qkv, tiled = packed(lengths), [16, 32, 32]
     torch.manual_seed(5)
     ours = attend_packed(qkv, lengths, table=turn, dropout=0.4)
     torch.manual_seed(5)
