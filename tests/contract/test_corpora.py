@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from layouts import human, monkeys
+from layouts import brainsets, human, monkeys
 from sylvian.data import NormalizeConfig, PreparedCorpus, check, prepare
-from sylvian.data.corpora import CORPORA, Card2024, Corpus, Synthetic, Willett2023
+from sylvian.data.corpora import (
+    CORPORA,
+    Card2024,
+    Corpus,
+    Synthetic,
+    Willett2023,
+    corpus_class,
+)
 from sylvian.data.synthetic import (
     LatentConfig,
     MonkeyConfig,
@@ -77,6 +84,13 @@ def synthetic_species(raw, rng):
     return Synthetic(raw)
 
 
+def brainset(raw, rng):
+    """Two recordings as brainsets stores them, with units that were sorted anew."""
+    for date, n_units in (("20131003", 4), ("20131004", 3)):
+        brainsets.recording(raw, monkeys.spike_times(rng, n_units=n_units, stop=30.0), date=date)
+    return corpus_class(f"brainset-{brainsets.NAME}")(raw)
+
+
 def written(layout):
     """Write files of a published layout, and open them by the corpus' name."""
 
@@ -98,7 +112,8 @@ HUMAN = [
     human.falcon_m2,
     human.kunz2025,
 ]
-EVERY = [*BENCHMARKS, synthetic_species, *map(written, HUMAN), *map(written, monkeys.EVERY)]
+OTHERS = [synthetic_species, brainset]
+EVERY = [*BENCHMARKS, *OTHERS, *map(written, HUMAN), *map(written, monkeys.EVERY)]
 SPOKEN = {Strategy.ATTEMPTED, Strategy.VOCALIZED, Strategy.SILENT, Strategy.IMAGINED}
 
 

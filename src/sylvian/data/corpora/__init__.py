@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -65,6 +66,7 @@ __all__ = [
 ]
 
 ENTRY_POINTS = "sylvian.corpora"
+BRAINSET = "brainset-"
 CorpusClass = Callable[[Path], Corpus]
 
 # Name -> the module here that reads the corpus, what in it builds the reader, and its facts. They
@@ -122,6 +124,8 @@ FACTS: Mapping[str, CorpusFacts] = _Lazy(2)
 def corpus_class(name: str) -> CorpusClass:
     """Return what builds the corpus `name` from its raw folder: ours, or one a lab installed.
 
+    `brainset-NAME` is whatever brainsets (torch_brain) has prepared under that name.
+
     Raises:
         ConfigError: no corpus has that name, and the message lists those that exist; or more than
             one has.
@@ -133,8 +137,15 @@ def corpus_class(name: str) -> CorpusClass:
             f"{len(homes)} corpora are called {name!r}: {', '.join(homes)}; rename or uninstall "
             "all but one"
         )
+    if not homes and name.startswith(BRAINSET):
+        from sylvian.data.corpora.brainset import Brainset
+
+        return partial(Brainset, name=name.removeprefix(BRAINSET))
     if not homes:
-        raise ConfigError(f"unknown corpus {name!r}; there are: {', '.join(corpus_names())}")
+        raise ConfigError(
+            f"unknown corpus {name!r}; there are: {', '.join(corpus_names())}, and "
+            f"{BRAINSET}NAME for what brainsets has prepared"
+        )
     found: CorpusClass = installed[0].load() if installed else CORPORA[name]
     return found
 
