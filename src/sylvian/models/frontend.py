@@ -127,7 +127,7 @@ def map_together(
         rows = [piece for at in members for piece in trials[at]]
         sizes = [counts[at] for at in members]
         rows.append(rows[0].new_zeros(round_up(sum(sizes)) - sum(sizes), rows[0].shape[1]))
-        outputs = maps[chosen](torch.cat(rows))[: sum(sizes)]
+        outputs: Tensor = maps[chosen](torch.cat(rows))[: sum(sizes)]
         if len(together) == 1:
             return outputs
         mapped |= zip(members, torch.split(outputs, sizes), strict=True)

@@ -164,11 +164,12 @@ def _trials(
         strict=True,
     )
     for (count, n), own, piece, result in pieces:
-        shape, split = (3, count, heads, _tiled(n), head_width), (count, n)
+        shape = (3, count, heads, _tiled(n), head_width)
         cover = None if hidden is None else hidden[:n, :n]
         angles = table[..., :n, :].unsqueeze(2)
         one = _GroupAttention(own.view(shape), angles, cover, ctx.dice, roll, work)
-        yield one, piece.unflatten(0, split), result.unflatten(0, split)
+        by_trial = (count, n, *piece.shape[1:]), (count, n, *result.shape[1:])
+        yield one, piece.view(by_trial[0]), result.view(by_trial[1])
 
 
 @dataclass(frozen=True, slots=True)
