@@ -30,8 +30,8 @@ from sylvian.data.index import SessionEntry
 from sylvian.data.session import write_session
 from sylvian.errors import ConfigError, DataError, SylvianError
 
-# A process takes as long to start as it takes to prepare about this much.
-BYTES_EACH = 64_000_000
+# A process that reads less than this gains little more than its start takes (half a second).
+BYTES_EACH = 256_000_000
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from sylvian.data.workers import serve; serve()"
@@ -66,7 +66,7 @@ def n_processes(jobs: int | None, tasks: Sequence[Task]) -> int:
 
     Args:
         jobs: As many as this; None for as many as pay off, which is at most one for each core that
-            this process may use and one for each 64 MB to read.
+            this process may use and one for each 256 MB to read.
         tasks: The sessions to prepare.
 
     Raises:
