@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from sylvian.config import Config
 from sylvian.types import Strategy, Trial, TrialInfo
+
+Species = Literal["human", "monkey"]
 
 
 class ChannelGroup(Config):
@@ -39,6 +41,7 @@ class ParticipantFacts(Config):
     strategies: tuple[Strategy, ...] = Field(
         default=(Strategy.ATTEMPTED,), description="What the participant was asked to do."
     )
+    species: Species = Field(default="human", description="A person or a monkey.")
     sees_future: bool = Field(
         default=False,
         description="The released features were z-scored with their whole block, later bins too.",

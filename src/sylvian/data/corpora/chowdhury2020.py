@@ -16,7 +16,7 @@ from sylvian.data.corpora.recordings import TRAIN, Recordings, Take
 from sylvian.data.corpora.structs import fields, number
 from sylvian.types import Strategy
 
-_MONKEY = ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,))
+_MONKEY = ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,), species="monkey")
 
 CHOWDHURY2020 = CorpusFacts(
     name="chowdhury2020",

@@ -29,6 +29,7 @@ DEGENHART2020 = CorpusFacts(
             channels=(_GROUP,),
             sessions={"2016-03-25": {TRAIN: 1252}},
             strategies=(Strategy.REACHING,),
+            species="monkey",
         )
     },
     splits=(TRAIN,),

@@ -13,7 +13,9 @@ from sylvian.types import Strategy
 _GROUP = ChannelGroup(
     array="M1 and PMd", feature="threshold crossings or sorted spikes", start=0, stop=192
 )
-_MONKEY = ParticipantFacts(n_channels=192, channels=(_GROUP,), strategies=(Strategy.REACHING,))
+_MONKEY = ParticipantFacts(
+    n_channels=192, channels=(_GROUP,), strategies=(Strategy.REACHING,), species="monkey"
+)
 
 EVENCHEN2019 = CorpusFacts(
     name="evenchen2019",

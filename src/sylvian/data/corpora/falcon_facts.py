@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sylvian.data.corpora.base import ChannelGroup, CorpusFacts, ParticipantFacts
+from sylvian.data.corpora.base import ChannelGroup, CorpusFacts, ParticipantFacts, Species
 from sylvian.data.corpora.handwriting import T5
 from sylvian.types import Strategy
 
@@ -43,13 +43,16 @@ def _h2_sessions() -> dict[str, dict[str, int]]:
     return held_in | {day: {MINIVAL: 0, HELD_IN: 0, HELD_OUT: 3} for day in _H2_HELD_OUT.split()}
 
 
-def _reaching(n_channels: int, array: str, sessions: str) -> ParticipantFacts:
+def _reaching(
+    n_channels: int, array: str, sessions: str, *, species: Species = "monkey"
+) -> ParticipantFacts:
     group = ChannelGroup(array=array, feature="threshold crossings", start=0, stop=n_channels)
     return ParticipantFacts(
         n_channels=n_channels,
         channels=(group,),
         sessions={session: {} for session in sessions.split()},
         strategies=(Strategy.REACHING,),
+        species=species,
     )
 
 
@@ -81,7 +84,7 @@ FALCON_H1 = _facts(
     "FALCON H1: a human's attempted reach and grasp in seven degrees of freedom",
     "000954",
     "HumanPitt",
-    _reaching(176, "motor cortex", _H1),
+    _reaching(176, "motor cortex", _H1, species="human"),
 )
 FALCON_M1 = _facts(
     "falcon_m1",

@@ -30,6 +30,7 @@ GOLUB2018 = CorpusFacts(
             channels=(_GROUP,),
             sessions={"2012-03-05": {TRAIN: 16}},
             strategies=(Strategy.REACHING,),
+            species="monkey",
         )
     },
     splits=(TRAIN,),

@@ -22,7 +22,7 @@ HENNIG2018 = CorpusFacts(
     name="hennig2018",
     title="monkeys' cursor control with two decoders, M1",
     participants={
-        name: ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,))
+        name: ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,), species="monkey")
         for name in _MONKEYS.values()
     },
     splits=(TRAIN,),

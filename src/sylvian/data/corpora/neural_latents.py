@@ -22,7 +22,7 @@ _SPLITS = ("train", "val", "test")
 _UNUSED = "none"
 _BLOCKS = {"train": 1, "test": 2}
 _CITATION = "Pei et al. 2021, Neural Latents Benchmark '21, NeurIPS 34, datasets and benchmarks"
-_MONKEY = ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,))
+_MONKEY = ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,), species="monkey")
 
 MC_MAZE = CorpusFacts(
     name="mc_maze",

@@ -33,7 +33,10 @@ _LOCO = "2017 0210 0213 0214 0215 0216 0217 0227 0228 0301 0302"
 
 def _participant(listing: str) -> ParticipantFacts:
     return ParticipantFacts(
-        n_channels=None, sessions=listed_days(listing), strategies=(Strategy.REACHING,)
+        n_channels=None,
+        sessions=listed_days(listing),
+        strategies=(Strategy.REACHING,),
+        species="monkey",
     )
 
 

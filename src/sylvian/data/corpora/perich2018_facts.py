@@ -26,7 +26,10 @@ _SESSIONS = {
 
 def _participant(listing: str) -> ParticipantFacts:
     return ParticipantFacts(
-        n_channels=None, sessions=listed_days(listing), strategies=(Strategy.REACHING,)
+        n_channels=None,
+        sessions=listed_days(listing),
+        strategies=(Strategy.REACHING,),
+        species="monkey",
     )
 
 

@@ -49,7 +49,7 @@ class _Reaches(EvenChen2019):
 
 
 # What each layout fixes: its reader, the splits it knows, and facts of whoever is written in it.
-_MONKEY = ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,))
+_MONKEY = ParticipantFacts(n_channels=None, strategies=(Strategy.REACHING,), species="monkey")
 _LAYOUTS: Mapping[str, tuple[Callable[..., Corpus], tuple[str, ...], ParticipantFacts]] = {
     "card2024": (Card2024, CARD2024.splits, CARD2024.participants["T15"]),
     "willett2023": (Willett2023, WILLETT2023.splits, WILLETT2023.participants["T12"]),
@@ -62,7 +62,8 @@ class Synthetic:
     """What `sylvian.data.synthetic.simulate` wrote: `synthetic.json` and a folder per participant.
 
     Trials come from `Card2024`, `Willett2023`, `Willett2021` and `EvenChen2019` unchanged, but for
-    the prompt set of a trial: not every layout holds it, `synthetic.json` does.
+    the prompt set of a trial, and whether it was imagined: not every layout holds the one and none
+    the other, `synthetic.json` does.
 
     Args:
         raw: Folder of the simulation.
@@ -82,6 +83,12 @@ class Synthetic:
             for name, one in told.items()
             for session, day in one["sessions"].items()
             for block, prompt_set in day["prompt_sets"].items()
+        }
+        self._strategies = {
+            (name, session): Strategy(day["strategy"])
+            for name, one in told.items()
+            for session, day in one["sessions"].items()
+            if "strategy" in day
         }
 
     def sessions(self) -> tuple[SessionRef, ...]:
@@ -103,7 +110,9 @@ class Synthetic:
         for trial in self._readers[session.participant].trials(session):
             key = trial.key
             prompt_set = self._prompt_sets.get((key.participant, key.session, key.block))
-            yield Trial(replace(trial.info, prompt_set=prompt_set), trial.features)
+            strategy = self._strategies.get((key.participant, key.session), trial.info.strategy)
+            info = replace(trial.info, prompt_set=prompt_set, strategy=strategy)
+            yield Trial(info, trial.features)
 
     def _reader(self, name: str, layout: str) -> Corpus:
         kind, splits, _ = _LAYOUTS[layout]
@@ -129,6 +138,8 @@ def _participants(path: Path) -> Mapping[str, Any]:
                 f"{path}: format {found['format']}, this version reads {FORMAT}; simulate again"
             )
         told: Mapping[str, Any] = found["participants"]
+        for day in (day for one in told.values() for day in one["sessions"].values()):
+            Strategy(day.get("strategy", Strategy.ATTEMPTED))
     except (OSError, ValueError, KeyError, TypeError) as failure:
         raise DataError(f"{path}: damaged ({failure!r}); simulate again") from failure
     return told
@@ -141,6 +152,9 @@ def _facts(told: Mapping[str, Any]) -> ParticipantFacts:
     splits = sorted({split for counts in sessions.values() for split in counts})
     totals = {s: sum(counts.get(s, 0) for counts in sessions.values()) for s in splits}
     update: dict[str, Any] = {"sessions": sessions, "trials": totals}
+    days = told["sessions"].values()
+    done = {Strategy(day.get("strategy", published.strategies[0])) for day in days}
+    update["strategies"] = tuple(sorted(done, key=lambda one: one not in published.strategies))
     if "electrodes" in told:  # the layout leaves their number open
         group = {"array": "M1", "feature": "threshold crossings", "start": 0}
         update["n_channels"] = told["electrodes"]

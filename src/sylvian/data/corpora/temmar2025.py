@@ -31,7 +31,7 @@ TEMMAR2025 = CorpusFacts(
     title="LINK: monkey N's self-paced finger movements, M1, 312 days (falcon_m2's monkey)",
     participants={
         "MonkeyN": ParticipantFacts(
-            n_channels=96, channels=(_GROUP,), strategies=(Strategy.REACHING,)
+            n_channels=96, channels=(_GROUP,), strategies=(Strategy.REACHING,), species="monkey"
         )
     },
     splits=(TRAIN,),
