@@ -1,4 +1,4 @@
-"""Z-scoring on read: none, by block, by block and day, by participant, or rolling and causal."""
+"""Z-scoring on read: none, by block, block and day, session, participant, or rolling and causal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sylvian.config import Config
 from sylvian.data.corpora.base import ParticipantFacts
 from sylvian.data.moments import Moments, pooled
 
-Kind = Literal["none", "block", "block_and_day", "participant", "rolling"]
+Kind = Literal["none", "block", "block_and_day", "session", "participant", "rolling"]
 Features = Float32[np.ndarray, "bins channels"]
 Apply = Callable[[int, Features], Features]
 
@@ -23,10 +23,11 @@ Apply = Callable[[int, Features], Features]
 class NormalizeConfig(Config):
     """How features are z-scored when a trial is read; the stored features are as published."""
 
-    kind: Literal["auto", "none", "block", "block_and_day", "participant", "rolling"] = Field(
+    kind: Literal["auto", Kind] = Field(
         default="auto",
         description="`auto` is `none` where the release is z-scored already and `block` elsewhere; "
-        "`participant` takes one mean and spread a channel over all of a participant's days.",
+        "`session` takes one mean and spread a channel over a recording day, `participant` over "
+        "all of a participant's days.",
     )
     epsilon: PositiveFloat = Field(
         default=1e-8, description="Added to the standard deviation, in the feature's unit."
@@ -81,8 +82,9 @@ def session_normalizer(
         config: Epsilon and rolling window.
         trials: All trials of the session in the order of time; all splits, because a block's
             statistics need no labels.
-        days: Moments of all bins of the participant, which `participant` needs. A channel that does
-            not change in the session at hand comes out as zeros: the mean over the days.
+        days: Moments of all bins of the participant, which `participant` needs and `session` must
+            not get. A channel that does not change in the session at hand comes out as zeros: the
+            mean over the days.
 
     Returns:
         A function of a trial's place in `trials` and its features that gives them normalised.
@@ -93,17 +95,17 @@ def session_normalizer(
         return lambda _, features: features
     if kind == "rolling":
         return _rolling(config, trials)
-    if days is not None:
-        offset, scale = _affine(days, config)
-        still = pooled([trial.moments for trial in trials], len(days.mean)).is_flat
-        blocks = {trial.block: (offset, np.where(still, 0, scale)) for trial in trials}
+    own = [trial.block for trial in trials]
+    if kind in ("session", "participant"):
+        blocks = dict.fromkeys(own, _day(config, trials, days))
     else:
-        blocks = {trial.block: _affine(_block(trials, trial.block), config) for trial in trials}
+        blocks = {block: _affine(_block(trials, block), config) for block in dict.fromkeys(own)}
     if kind == "block_and_day":
         blocks = _with_day(blocks, config, trials)
 
+    # Neither `trials` nor `days` may be held on to below: a reader of many sessions would fill up.
     def apply(place: int, features: Features) -> Features:
-        offset, scale = blocks[trials[place].block]
+        offset, scale = blocks[own[place]]
         normalised: Features = features - offset
         normalised *= scale
         return normalised
@@ -145,6 +147,15 @@ def _block(trials: Sequence[TrialMoments], block: int) -> Moments:
 
 def _affine(moments: Moments, config: NormalizeConfig) -> _Affine:
     return moments.mean.astype(np.float32), moments.gain(config.epsilon).astype(np.float32)
+
+
+def _day(config: NormalizeConfig, trials: Sequence[TrialMoments], days: Moments | None) -> _Affine:
+    """Give the session's own z-score, or that of all days, with what stands still today at 0."""
+    today = pooled([trial.moments for trial in trials], len(trials[0].moments.mean))
+    if days is None:
+        return _affine(today, config)
+    offset, scale = _affine(days, config)
+    return offset, np.where(today.is_flat, np.float32(0), scale)
 
 
 def _with_day(

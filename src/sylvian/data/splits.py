@@ -25,6 +25,8 @@ class _Style:
     train: str
     held_out: str
     hidden: str
+    is_unlabelled: bool = True
+    """Whether the labels of the hidden part are withheld."""
 
     @property
     def names(self) -> set[str]:
@@ -36,7 +38,7 @@ _STYLES = (
     _Style(TRAIN, "test", "holdout"),  # willett2023; also what publishes no split, all `train`
     _Style(TRAIN, "val", "test"),  # card2024
     _Style(TRAIN, "val_50words", "holdout"),  # kunz2025
-    _Style("held_in_calib", "minival", "held_out_calib"),  # falcon
+    _Style("held_in_calib", "minival", "held_out_calib", is_unlabelled=False),  # falcon
 )
 
 
@@ -86,6 +88,28 @@ def split_trials(
     splits = {name: tuple(trials) for name, trials in assigned.items()}
     refuse_leakage(splits, contents or {})
     return splits
+
+
+def unlabelled_trials(infos: Iterable[TrialInfo]) -> tuple[TrialInfo, ...]:
+    """List the trials of the published hidden split, whose labels the release withholds.
+
+    Args:
+        infos: Trials of one corpus.
+
+    Returns:
+        In the order of their keys; none of falcon, which publishes the labels of its later days.
+
+    Raises:
+        DataError: a split has a name no rule knows.
+    """
+    groups = ((trials, _style(trials)) for trials in _by_participant(infos))
+    return tuple(
+        info
+        for trials, style in groups
+        for info in trials
+        if style.is_unlabelled and info.split == style.hidden
+        if info.sentence is None and info.phonemes is None
+    )
 
 
 def refuse_leakage(splits: Splits, contents: Mapping[TrialKey, str]) -> None:

@@ -63,7 +63,23 @@ def test_block_uses_all_trials_of_the_block_and_of_no_other(rng):
             )
 
 
-@pytest.mark.parametrize("kind", ["block", "block_and_day", "rolling"])
+def test_session_uses_all_trials_of_the_day_whatever_their_split(rng):
+    trials, moments = recording(rng)
+    config = NormalizeConfig(epsilon=0.01)
+    apply = session_normalizer("session", config, moments)
+    day = np.concatenate(trials).astype(np.float64)
+    changing = [0, 1, 3]
+    for place, features in enumerate(trials):
+        expected = (features - day.mean(0)) / (day.std(0) + 0.01)
+        got = apply(place, features)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got[:, changing], expected[:, changing], rtol=1e-4, atol=1e-4)
+    held_out = [TrialMoments(m.block, "test", m.moments) for m in moments]
+    again = session_normalizer("session", config, held_out)
+    np.testing.assert_array_equal(again(3, trials[3]), apply(3, trials[3]))
+
+
+@pytest.mark.parametrize("kind", ["block", "block_and_day", "session", "rolling"])
 def test_a_constant_channel_gives_zeros(rng, kind):
     trials, moments = recording(rng)
     apply = session_normalizer(kind, NormalizeConfig(), moments)
@@ -192,8 +208,8 @@ def test_an_empty_chunk_changes_nothing(rng):
 
 def test_each_kind_publishes_what_it_looks_at():
     assert [lookahead_bins(kind) for kind in ("none", "rolling")] == [0, 0]
-    whole = ("block", "block_and_day", "participant")
-    assert [lookahead_bins(kind) for kind in whole] == [None, None, None]
+    whole = ("block", "block_and_day", "session", "participant")
+    assert {lookahead_bins(kind) for kind in whole} == {None}
 
 
 def test_auto_leaves_alone_what_the_release_z_scored():

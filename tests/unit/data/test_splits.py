@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sylvian.data import PreparedCorpus, prepare, split_trials
 from sylvian.data.corpora import Card2024
+from sylvian.data.splits import unlabelled_trials
 from sylvian.errors import DataError
 from sylvian.types import TrialInfo, TrialKey
 
@@ -188,3 +189,16 @@ def test_the_store_refuses_a_recording_copied_from_train_to_val(
         DataError, match=r"2023-08-13/b02/t000: in val.*2023-08-11/b01/t000 in train"
     ):
         corpus.splits()
+
+
+def test_unlabelled_trials_are_those_whose_labels_nobody_publishes():
+    def hidden(counts, labels=None):
+        infos = [replace(info, sentence=labels) for info in trials(counts)]
+        return {info.split for info in unlabelled_trials(infos)}
+
+    assert hidden(T15) == {"test"}
+    assert hidden(T12) == {"holdout"}
+    assert hidden(KUNZ) == hidden(FALCON) == hidden({"train": 6, "test": 2}) == set()
+    assert hidden(T15, "Hip.") == set()
+    with pytest.raises(DataError, match="split 'dev'"):
+        unlabelled_trials(trials({"train": 6, "dev": 2}))
