@@ -26,6 +26,11 @@ class Context:
     backward: int | None = None
     forward: int | None = None
 
+    @property
+    def causal(self) -> bool:
+        """Whether a frame sees all of its past and none of its future."""
+        return self.backward is None and self.forward == 0
+
     def hidden(
         self, n_keys: int, *, n_queries: int | None = None, device: torch.device | None = None
     ) -> Bool[Tensor, "queries keys"] | None:
@@ -65,11 +70,13 @@ class Layout:
         lengths: Frames of each trial.
         table: Rotary factors, see `Rotary.table`.
         hidden: Positions out of reach, see `Context.hidden`.
+        causal: Whether they are just the future.
     """
 
     lengths: Sequence[int]
     table: Float[Tensor, "2 2 1 longest head_width"]
     hidden: Bool[Tensor, "longest longest"] | None
+    causal: bool = False
 
 
 class Attention(nn.Module):
@@ -97,6 +104,7 @@ class Attention(nn.Module):
             layout.lengths,
             table=layout.table,
             hidden=layout.hidden,
+            causal=layout.causal,
             dropout=self.dropout if self.training else 0.0,
         )
         merged: Tensor = self.out_proj(drop(joined, self.dropout, training=self.training))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sylvian.models.packed import padding_grid
+from sylvian.models.smoothing import Smoother
 
 _EPSILON = 1e-5
 
@@ -45,9 +48,6 @@ def standard_patches(
     Returns:
         Rows normalised in the trial's own precision, in the one that products are computed in.
     """
-    device = trial.device.type
-    mixed = torch.is_autocast_enabled(device)
-    dtype = torch.get_autocast_dtype(device) if mixed else trial.dtype
     size = patch_bins * trial.shape[1]
     full = len(trial) - len(trial) % patch_bins
     pieces = [trial[:full].reshape(-1, size)] if full else []
@@ -55,7 +55,54 @@ def standard_patches(
         pieces.append(
             functional.pad(trial[full:].flatten(), (0, size - trial[full:].numel()))[None]
         )
-    return [functional.layer_norm(rows, (size,), eps=_EPSILON).to(dtype) for rows in pieces]
+    return [_standard(rows) for rows in pieces]
+
+
+def patches_together(
+    features: Float[Tensor, "batch bins channels"],
+    lengths: Sequence[int],
+    *,
+    patch_bins: int,
+    smoother: Smoother | None,
+    hidden: Bool[Tensor, " rows"] | None = None,
+) -> list[list[Float[Tensor, "_ inputs"]]]:
+    """Smooth a padded batch and cut it into standard patches, some of which may be hidden.
+
+    Gives for every trial what smoothing it and `standard_patches` give.
+
+    Args:
+        features: Trials, padded with anything.
+        lengths: Bins of each trial.
+        patch_bins: Bins joined into one row.
+        smoother: Smoothing; None is none.
+        hidden: Which patches to hide before smoothing, trial after trial.
+
+    Why here: an accelerator waits for the CPU to launch every kernel, and trial after trial there
+    would be more of them than in the trunk.
+    """
+    counts = [-(-n_bins // patch_bins) for n_bins in lengths]
+    grid = padding_grid(tuple(counts), features.device)
+    n_trials, n_patches = grid.real.shape
+    n_bins_padded = n_patches * patch_bins
+    outside = torch.arange(n_bins_padded) >= torch.tensor(lengths).unsqueeze(1)
+    outside = outside.to(features.device, non_blocking=True)
+    absent = outside
+    if hidden is not None:
+        shut = torch.zeros_like(grid.real).flatten()
+        shut[grid.target] = hidden.to(features.device, non_blocking=True)
+        absent = outside | shut.view_as(grid.real).repeat_interleave(patch_bins, dim=1)
+    bins = functional.pad(features, (0, 0, 0, n_bins_padded - features.shape[1]))
+    if smoother is not None:
+        absent, bins = outside, smoother.visible_together(bins, absent)
+    rows = bins.masked_fill(absent.unsqueeze(2), 0.0).view(n_trials * n_patches, -1)
+    return [[own] for own in torch.split(_standard(rows.index_select(0, grid.target)), counts)]
+
+
+def _standard(rows: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows inputs"]:
+    device = rows.device.type
+    mixed = torch.is_autocast_enabled(device)
+    dtype = torch.get_autocast_dtype(device) if mixed else rows.dtype
+    return functional.layer_norm(rows, rows.shape[1:], eps=_EPSILON).to(dtype)
 
 
 class ReadIn(nn.Module):

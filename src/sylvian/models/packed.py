@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 
 from sylvian.models.dropout import Dice
 from sylvian.models.rotary import rotate, rotate_into
@@ -35,6 +35,7 @@ def attend_packed(
     *,
     table: Float[Tensor, "2 2 1 longest head_width"],
     hidden: Bool[Tensor, "longest longest"] | None = None,
+    causal: bool = False,
     dropout: float = 0.0,
 ) -> Float[Tensor, "rows joined"]:
     """Let the frames of each trial attend to one another.
@@ -44,6 +45,7 @@ def attend_packed(
         lengths: Frames of each trial; rows behind the last trial come out as zeros.
         table: Rotary factors of positions 0 to the longest trial's, see `Rotary.table`.
         hidden: Which position (column) each position (row) must not see.
+        causal: Says that `hidden` hides the future and nothing else, which spares kernels a mask.
         dropout: Rate on the attention weights.
 
     Returns:
@@ -54,7 +56,7 @@ def attend_packed(
             qkv, list(lengths), table, hidden, dropout
         )
         return heads
-    return attend_padded(qkv, lengths, table=table, hidden=hidden, dropout=dropout)
+    return attend_padded(qkv, lengths, table=table, hidden=hidden, causal=causal, dropout=dropout)
 
 
 def attend_padded(
@@ -63,24 +65,71 @@ def attend_padded(
     *,
     table: Float[Tensor, "2 2 1 longest head_width"],
     hidden: Bool[Tensor, "longest longest"] | None = None,
+    causal: bool = False,
     dropout: float = 0.0,
 ) -> Float[Tensor, "rows joined"]:
-    """Do the same through padding, an explicit mask and torch's fused attention."""
-    count = sum(lengths)
-    padded = pad_sequence(list(torch.split(qkv[:count], list(lengths))), batch_first=True)
-    longest = padded.shape[1]
-    by_head = padded.permute(2, 0, 3, 1, 4)  # 3, batch, heads, frames, head_width
+    """Do the same through padding and torch's fused attention.
+
+    There is a mask only where one is needed: not where all trials are equally long, and not where
+    attention is causal, because padding lies in everybody's future.
+    """
+    count, longest = sum(lengths), max(lengths)
+    grid = None if min(lengths) == longest else padding_grid(tuple(lengths), qkv.device)
+    padded = qkv[:count] if grid is None else qkv.index_select(0, grid.source)
+    by_head = padded.view(-1, longest, *qkv.shape[1:]).permute(2, 0, 3, 1, 4)
     turned = rotate(by_head[:2].flatten(1, 2), table).view_as(by_head[:2])
-    frame = torch.arange(longest, device=qkv.device)
-    real = frame < torch.tensor(lengths, device=qkv.device).unsqueeze(1)
-    seen = real.unsqueeze(1) if hidden is None else real.unsqueeze(1) & ~hidden
-    # A padding frame may see itself: a row without any key would turn into NaN.
-    seen = (seen | torch.eye(longest, dtype=torch.bool, device=qkv.device)).unsqueeze(1)
     heads = functional.scaled_dot_product_attention(
-        turned[0], turned[1], by_head[2], attn_mask=seen, dropout_p=dropout, scale=1.0
+        turned[0],
+        turned[1],
+        by_head[2],
+        attn_mask=None if causal else _seen(grid, hidden),
+        is_causal=causal,
+        dropout_p=dropout,
+        scale=1.0,
     )
-    joined = heads.transpose(1, 2).flatten(2).flatten(0, 1)[real.flatten().nonzero().squeeze(1)]
-    return functional.pad(joined, (0, 0, 0, len(qkv) - count))
+    joined = heads.transpose(1, 2).flatten(2).flatten(0, 1)
+    rows = joined if grid is None else joined.index_select(0, grid.target)
+    return functional.pad(rows, (0, 0, 0, len(qkv) - count))
+
+
+@dataclass(frozen=True, slots=True)
+class PaddingGrid:
+    """How packed rows lie in a padded batch.
+
+    Attributes:
+        source: Row at each place of the batch; the trial's last one where there is padding.
+        target: Place of each row.
+        real: Which places are not padding.
+    """
+
+    source: Int64[Tensor, " places"]
+    target: Int64[Tensor, " rows"]
+    real: Bool[Tensor, "batch longest"]
+
+
+@lru_cache(maxsize=4)
+def padding_grid(lengths: tuple[int, ...], device: torch.device) -> PaddingGrid:
+    """Lay out packed rows as a batch.
+
+    Made on the CPU, so that no kernel is waited for, and kept for the other blocks of a step.
+    """
+    frame, n_frames = torch.arange(max(lengths)), torch.tensor(lengths).unsqueeze(1)
+    real = frame < n_frames
+    target = real.flatten().nonzero().squeeze(1)
+    source = n_frames.cumsum(0) - n_frames + torch.minimum(frame, n_frames - 1)
+    moved = (part.to(device, non_blocking=True) for part in (source.flatten(), target, real))
+    return PaddingGrid(*moved)
+
+
+def _seen(grid: PaddingGrid | None, hidden: Tensor | None) -> Tensor | None:
+    """Which keys (last axis) each query sees; None where it is all of them."""
+    if grid is None:
+        return None if hidden is None else ~hidden
+    if hidden is None:
+        return grid.real[:, None, None, :]
+    # A padding frame may see itself: a row without any key would turn into NaN.
+    itself = torch.eye(len(hidden), dtype=torch.bool, device=hidden.device)
+    return (grid.real[:, None, None, :] & ~hidden) | itself
 
 
 def weigh(

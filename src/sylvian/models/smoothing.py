@@ -72,16 +72,8 @@ class Smoother(nn.Module):
 
     def forward(self, features: Float[Tensor, "bins channels"]) -> Float[Tensor, "bins channels"]:
         """Smooth one whole trial (float32)."""
-        n_bins, n_channels = features.shape
-        n_blocks = -(-n_bins // _BLOCK_BINS)
-        padded = features.new_zeros(self.past + n_blocks * _BLOCK_BINS + self.future, n_channels)
-        padded[self.past : self.past + n_bins] = features
-        # Overlapping windows times one banded matrix: no transposes, which a convolution needs.
-        windows = padded.as_strided(
-            (n_blocks, self.band.shape[1], n_channels), (_BLOCK_BINS * n_channels, n_channels, 1)
-        )
-        with torch.autocast(features.device.type, enabled=False):
-            smooth: Tensor = torch.matmul(self.band, windows).reshape(-1, n_channels)[:n_bins]
+        n_bins = len(features)
+        smooth = self._slide(features.unsqueeze(0))[0]
         head = min(self.past, n_bins)
         tail = max(head, n_bins - self.future)
         share = self._share(n_bins).unsqueeze(1)
@@ -100,6 +92,37 @@ class Smoother(nn.Module):
         shown: Tensor = self(features.masked_fill(hidden.unsqueeze(1), 0.0))
         mass: Tensor = self((~hidden).to(features.dtype).unsqueeze(1))
         return shown / mass.clamp(min=torch.finfo(mass.dtype).tiny)
+
+    def visible_together(
+        self, features: Float[Tensor, "batch bins channels"], absent: Bool[Tensor, "batch bins"]
+    ) -> Float[Tensor, "batch bins channels"]:
+        """Smooth a padded batch as `forward` and `visible` do each of its trials, in a few kernels.
+
+        Args:
+            features: Trials; what absent bins hold does not matter.
+            absent: Which bins are hidden or padding.
+        """
+        shown = self._slide(features.masked_fill(absent.unsqueeze(2), 0.0))
+        mass = self._slide((~absent).to(features.dtype).unsqueeze(2))
+        return shown / mass.clamp(min=torch.finfo(mass.dtype).tiny)
+
+    def _slide(
+        self, features: Float[Tensor, "batch bins channels"]
+    ) -> Float[Tensor, "batch bins channels"]:
+        """Smooth as if there were zeros around (float32)."""
+        n_trials, n_bins, n_channels = features.shape
+        n_blocks = -(-n_bins // _BLOCK_BINS)
+        n_padded = self.past + n_blocks * _BLOCK_BINS + self.future
+        padded = features.new_zeros(n_trials, n_padded, n_channels)
+        padded[:, self.past : self.past + n_bins] = features
+        # Overlapping windows times one banded matrix: no transposes, which a convolution needs.
+        windows = padded.as_strided(
+            (n_trials, n_blocks, self.band.shape[1], n_channels),
+            (n_padded * n_channels, _BLOCK_BINS * n_channels, n_channels, 1),
+        )
+        with torch.autocast(features.device.type, enabled=False):
+            blocks = torch.matmul(self.band, windows)
+        return blocks.reshape(n_trials, -1, n_channels)[:, :n_bins]
 
     def _share(self, n_bins: int) -> Float[Tensor, " bins"]:
         """How much of the kernel's mass falls inside the trial, for every bin."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from sylvian.config import Config
 from sylvian.errors import ConfigError
+from sylvian.models import frontend
 from sylvian.models.attention import Attention, Context, KeyValueCache, Layout
 from sylvian.models.base import Encoder, Length
 from sylvian.models.dropout import drop
@@ -149,7 +150,7 @@ class Transformer(Encoder):
         smoothing = config.effective_smoothing
         self.smoother = None if smoothing is None else Smoother(smoothing)
         self.lookahead_bins = _lookahead(config, 0 if smoothing is None else smoothing.future_bins)
-        self.shares_layers = config.read_in != "session" and not config.day_affine
+        self.shares_layers = config.read_in in ("participant", "corpus") and not config.day_affine
         channels = [spec.n_channels for spec in self.sessions]
         self.day = DayAffine(channels) if config.day_affine else None
         self.read_ins = _read_ins(config, self.sessions)
@@ -212,16 +213,11 @@ class Transformer(Encoder):
     ) -> Float[Tensor, "batch frames width"]:
         lengths, sessions = self.trial_lengths(features, n_bins, session)
         frames = [self.n_frames(length) for length in lengths]
-        masks = [None] * len(frames) if hidden is None else torch.split(hidden, frames)
-        # One trial after the other: never more than one smoothed trial is in memory.
-        trials = (
-            self._front(trial[:length], index, mask)
-            for trial, length, index, mask in zip(features, lengths, sessions, masks, strict=True)
-        )
-        rows = self._embed(trials, frames, sessions, hidden)
+        patches = self._patches(features, lengths, sessions, hidden)
+        rows = self._embed(patches, frames, sessions, hidden)
         longest = max(frames)
         unseen = self.config.context.hidden(longest, device=rows.device)
-        layout = Layout(frames, self._table(0, longest), unseen)
+        layout = Layout(frames, self._table(0, longest), unseen, self.config.context.causal)
         for block in self._blocks():
             rows = block(rows, layout)
         return pad_rows(self.norm(rows), frames)
@@ -269,7 +265,8 @@ class Transformer(Encoder):
         if len(bins) == 0:
             return self.mask_token.new_zeros(0, self.width), state
         count = self.n_frames(len(bins))
-        rows = self._embed([bins], [count], [state.session])[:count]
+        patches = [standard_patches(bins, self.frame_bins)]
+        rows = self._embed(patches, [count], [state.session])[:count]
         table = self._table(state.n_frames, count)
         caches: list[KeyValueCache] = []
         for block, cache in zip(self._blocks(), state.caches, strict=True):
@@ -281,6 +278,21 @@ class Transformer(Encoder):
     def _table(self, first: int, count: int) -> Float[Tensor, "2 2 1 frames head_width"]:
         frame = torch.arange(first, first + count, device=self.device)
         return self.rotary.table((frame * self.frame_bins).float())
+
+    def _patches(
+        self, features: Tensor, lengths: list[int], sessions: list[int], hidden: Tensor | None
+    ) -> list[list[Tensor]]:
+        if features.device.type != "cpu" and self.day is None:
+            return frontend.patches_together(
+                features, lengths, patch_bins=self.frame_bins, smoother=self.smoother, hidden=hidden
+            )
+        frames = [self.n_frames(length) for length in lengths]
+        masks = [None] * len(frames) if hidden is None else torch.split(hidden, frames)
+        # One trial after the other: never more than one smoothed trial is in memory.
+        return [
+            standard_patches(self._front(trial[:length], index, mask), self.frame_bins)
+            for trial, length, index, mask in zip(features, lengths, sessions, masks, strict=True)
+        ]
 
     def _front(self, trial: Tensor, session: int, mask: Tensor | None) -> Tensor:
         if mask is not None:
@@ -298,13 +310,12 @@ class Transformer(Encoder):
 
     def _embed(
         self,
-        trials: Iterable[Tensor],
+        patches: list[list[Float[Tensor, "_ inputs"]]],
         frames: Sequence[int],
         sessions: Sequence[int],
         hidden: Bool[Tensor, " frames"] | None = None,
     ) -> Float[Tensor, "rows width"]:
         """Read trials in; rows of zeros behind the last one round their number up."""
-        patches = [standard_patches(trial, self.frame_bins) for trial in trials]
         spare = round_up(sum(frames)) - sum(frames)
         patches[-1].append(patches[-1][0].new_zeros(spare, patches[-1][0].shape[1]))
         rows = self.read_ins(patches, sessions)

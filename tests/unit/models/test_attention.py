@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sylvian.models.attention import Attention, Context
 from sylvian.models.dropout import Dice
@@ -31,12 +32,46 @@ def test_packed_equals_padded_forwards_and_backwards(lengths, context):
     qkv, hidden = packed(lengths, spare=3), context.hidden(max(lengths))
     outputs, gradients = [], []
     for attend in (attend_packed, attend_padded):
-        joined = attend(qkv, lengths, table=table(max(lengths)), hidden=hidden)
+        joined = attend(
+            qkv, lengths, table=table(max(lengths)), hidden=hidden, causal=context.causal
+        )
         weights = torch.arange(joined.numel()).view_as(joined).sin()
         gradients.append(torch.autograd.grad((joined * weights).sum(), qkv)[0])
         outputs.append(joined)
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+
+class _Kernels(TorchDispatchMode):
+    """Notes with which mask the fused attention kernel was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.masks: list[torch.Tensor | None] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default:
+            self.masks.append((kwargs or {}).get("attn_mask"))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "context", "masked"),
+    [
+        ([20, 20, 20], Context(), False),
+        ([20, 20, 20], Context(forward=0), False),
+        ([20, 9, 20], Context(forward=0), False),
+        ([20, 9, 20], Context(), True),
+        ([20, 20, 20], Context(3, 0), True),
+    ],
+)
+def test_there_is_a_mask_only_where_one_is_needed(lengths, context, masked):
+    """A mask would keep accelerators from their fastest kernel."""
+    hidden = context.hidden(20)
+    with _Kernels() as kernels:
+        qkv = packed(lengths, spare=2).detach()
+        attend_padded(qkv, lengths, table=table(20), hidden=hidden, causal=context.causal)
+    assert [mask is not None for mask in kernels.masks] == [masked]
 
 
 @pytest.mark.parametrize("attend", [attend_packed, attend_padded])

@@ -7,9 +7,11 @@ from sylvian.models.frontend import (
     ReadIn,
     ReadIns,
     pad_rows,
+    patches_together,
     round_up,
     standard_patches,
 )
+from sylvian.models.smoothing import Smoother, SmoothingConfig
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -34,6 +36,48 @@ def test_patches_come_in_the_precision_of_the_products():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert standard_patches(noise(10, 2), 5)[0].dtype == torch.bfloat16
     assert standard_patches(noise(10, 2), 5)[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("smoothing", [None, SmoothingConfig(), SmoothingConfig(lookahead_bins=0)])
+@pytest.mark.parametrize("hiding", [False, True])
+@pytest.mark.parametrize("lengths", [[13, 5, 41, 1], [20, 20]])
+def test_patches_made_together_are_those_made_trial_by_trial(smoothing, hiding, lengths):
+    smoother = None if smoothing is None else Smoother(smoothing)
+    features = noise(len(lengths), 50, 3)
+    for row, n_bins in enumerate(lengths):
+        features[row, n_bins:] = torch.nan
+    counts = [-(-n_bins // 5) for n_bins in lengths]
+    hidden = noise(sum(counts)) > 0
+    together = patches_together(
+        features, lengths, patch_bins=5, smoother=smoother, hidden=hidden if hiding else None
+    )
+    for trial, n_bins, mask, own in zip(
+        features, lengths, hidden.split(counts), together, strict=True
+    ):
+        shut = mask.repeat_interleave(5)[:n_bins] & hiding
+        if smoother is None:
+            alone = trial[:n_bins].masked_fill(shut.unsqueeze(1), 0.0)
+        else:
+            alone = smoother.visible(trial[:n_bins], shut) if hiding else smoother(trial[:n_bins])
+        expected = torch.cat(standard_patches(alone, 5))
+        torch.testing.assert_close(torch.cat(own), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_participants_may_alternate_within_a_batch():
+    """Values and gradients of read-ins do not depend on who stands beside whom."""
+    torch.manual_seed(0)
+    read_ins = ReadIns([6, 6], width=4, of_session=[0, 1])
+    patches = [[noise(2, 6, seed=at), noise(1, 6, seed=9)] for at in range(4)]
+    slope = noise(12, 4)
+    results = []
+    for order in ([0, 1, 2, 3], [0, 2, 1, 3]):
+        read_ins.zero_grad()
+        rows = read_ins([patches[at] for at in order], [at % 2 for at in order]).split(3)
+        laid = torch.cat([rows[order.index(at)] for at in range(4)])
+        (laid * slope).sum().backward()
+        results.append([laid, *(parameter.grad.clone() for parameter in read_ins.parameters())])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_read_in_is_norm_linear_norm():
