@@ -2,21 +2,25 @@
 
 from sylvian.data.synthetic.ceiling import Ceiling, ceiling
 from sylvian.data.synthetic.config import (
-    LatentConfig,
     MonkeyConfig,
-    NeuralConfig,
     ParticipantConfig,
     SharedSpeaker,
-    SpeechConfig,
     SyntheticConfig,
     WriterConfig,
 )
 from sylvian.data.synthetic.language import PROMPT_SETS, draw_prompts, lm_text
 from sylvian.data.synthetic.simulate import simulate
+from sylvian.data.synthetic.traits import (
+    ImaginedConfig,
+    LatentConfig,
+    NeuralConfig,
+    SpeechConfig,
+)
 
 __all__ = [
     "PROMPT_SETS",
     "Ceiling",
+    "ImaginedConfig",
     "LatentConfig",
     "MonkeyConfig",
     "NeuralConfig",

@@ -57,24 +57,32 @@ class Ceiling:
         return 1 - self.accuracy
 
 
-def ceiling(config: ParticipantConfig, *, seed: int = 0, n_trials: int = 20) -> Ceiling:
+def ceiling(
+    config: ParticipantConfig, *, seed: int = 0, n_trials: int = 20, imagined: bool = False
+) -> Ceiling:
     """Measure the ceiling of a participant on sentences of the large prompt set.
 
     The same seed gives the same sentences, electrodes and noise at every `snr`.
 
     Args:
-        config: The participant; only `layout`, `speech` and `neural` matter.
+        config: The participant; only `layout`, `speech` and `neural` matter, and `imagined`.
         seed: Source of sentences, electrodes and noise.
         n_trials: Number of sentences; each has some 20 phones.
+        imagined: The same sentences imagined, not attempted.
 
     Raises:
         ConfigError: the electrodes follow the space that tasks share, where one phone changes the
-            activity for a long time after it; the observer's shortcut holds for gestures only.
+            activity for a long time after it; the observer's shortcut holds for gestures only. Or
+            the participant never imagines.
     """
     if isinstance(config, SharedSpeaker):
         raise ConfigError(f"{config.name}: has a latent space; take a participant without one")
-    birth, prompts, *trials = np.random.default_rng(seed).spawn(2 + n_trials)
+    birth, prompts, *trials, imagery = np.random.default_rng(seed).spawn(3 + n_trials)
     tuning = first_day(config, birth)
+    if imagined:
+        if config.imagined is None:
+            raise ConfigError(f"{config.name}: never imagines; give its sessions as `imagined`")
+        tuning = tuning.imagined(config.imagined, config.neural, imagery)
     kept = np.arange(len(tuning.log_rate)) < KEPT_ELECTRODES[config.layout]
     tuning = tuning.only(kept & ~tuning.dead)
     sentences = draw_prompts(LARGE, n_trials, prompts)

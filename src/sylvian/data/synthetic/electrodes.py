@@ -18,7 +18,6 @@ from sylvian.data.synthetic.config import (
     AnyParticipant,
     Layout,
     MonkeyConfig,
-    NeuralConfig,
     ParticipantConfig,
     SharedSpeaker,
     WriterConfig,
@@ -27,6 +26,7 @@ from sylvian.data.synthetic.latents import latents, speech_latents
 from sylvian.data.synthetic.movement import reaching_reference
 from sylvian.data.synthetic.pen import writing_reference
 from sylvian.data.synthetic.speech import speak
+from sylvian.data.synthetic.traits import ImaginedConfig, NeuralConfig
 from sylvian.text import PHONES, SIL
 
 N_ELECTRODES = 256
@@ -95,10 +95,29 @@ class Tuning:
 
         Crossings and power of an electrode turn together.
         """
+        return self._turned(config.session_turnover, config.session_turn, config, rng)
+
+    def imagined(
+        self, config: ImaginedConfig, neural: NeuralConfig, rng: np.random.Generator
+    ) -> Tuning:
+        """Return the electrodes as they follow imagined speech: less deeply, some of them turned.
+
+        Args:
+            config: How much less, and how many.
+            neural: As the electrodes were drawn with.
+            rng: Which electrodes turn, and where to; in the same state on every day, the same ones
+                to the same direction.
+        """
+        turned = self._turned(config.turnover, config.turn, neural, rng)
+        return replace(turned, depth=_single(self.depth * config.depth))
+
+    def _turned(
+        self, share: float, turn: float, config: NeuralConfig, rng: np.random.Generator
+    ) -> Tuning:
         moments = self.centre, self.covariance
         n_electrodes = len(self.log_rate)
         fresh = _directions(moments, config, rng, n_electrodes, leading=self.leading)
-        turning = (rng.random(n_electrodes) < config.session_turnover) * config.session_turn
+        turning = (rng.random(n_electrodes) < share) * turn
         return replace(
             self,
             crossings=_unit_drive(_turn(self.crossings, fresh[0], turning), moments),

@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32
 
-from sylvian.data.synthetic.config import LatentConfig, SharedSpeaker, SpeechConfig
+from sylvian.data.synthetic.config import SharedSpeaker
 from sylvian.data.synthetic.movement import reaching_reference
 from sylvian.data.synthetic.pen import writing_reference
 from sylvian.data.synthetic.speech import Utterance, speak, with_change
+from sylvian.data.synthetic.traits import LatentConfig, SpeechConfig
 from sylvian.text import PHONES, SIL
 
 N_UNITS = 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from sylvian.data.synthetic.recording import Recording, noise_drive, record, spe
 from sylvian.data.synthetic.schedule import PlannedBlock, PlannedDay, PlannedTrial, plan
 from sylvian.data.synthetic.speech import Utterance, speak
 from sylvian.text import Lexicon, is_cue
+from sylvian.types import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def participants(
     """Give each speaker with their days, all from the config's one seed.
 
     A participant's days do not depend on how many participants come after them, nor a day on how
-    many days come after it.
+    many days come after it, nor a day of attempted speech on whether others are imagined.
     """
     for participant, own in seeded(config):
         if isinstance(participant, ParticipantConfig):
@@ -88,10 +90,13 @@ def seeded(config: SyntheticConfig) -> Iterator[tuple[AnyParticipant, np.random.
 
 def days(config: ParticipantConfig, rng: np.random.Generator) -> Iterator[SimulatedDay]:
     """Simulate one participant day by day, the electrodes drifting in between."""
-    prompts, birth, nights, recording = rng.spawn(4)
+    prompts, birth, nights, recording, imagery = rng.spawn(5)
     tuning = first_day(config, birth)
     for planned, day in zip(plan(config, prompts), recording.spawn(config.sessions), strict=True):
-        yield SimulatedDay(planned, config, tuning, day)
+        today = tuning
+        if config.imagined and planned.strategy is Strategy.IMAGINED:
+            today = tuning.imagined(config.imagined, config.neural, deepcopy(imagery))
+        yield SimulatedDay(planned, config, today, day)
         tuning = tuning.next_day(config.neural, nights)
 
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from sylvian.data.synthetic.config import NeuralConfig
 from sylvian.data.synthetic.electrodes import Tuning
 from sylvian.data.synthetic.speech import BIN_MS
+from sylvian.data.synthetic.traits import NeuralConfig
 
 PER_CROSSING = 2.2  # gamma shape a crossing adds: gives the real correlation of the two, 0.49
 _LOG_SCALE = 0.12  # log power per unit of y: power varies by about 30 %

@@ -10,6 +10,7 @@ import numpy as np
 
 from sylvian.data.synthetic.config import ParticipantConfig
 from sylvian.data.synthetic.language import FIFTY, LARGE, draw_prompts
+from sylvian.types import Strategy
 
 CUES = ("[DO NOTHING]", "[RIGHT HAND - CLOSE]")
 CUE_SET = "Cues"
@@ -41,6 +42,7 @@ class PlannedDay:
 
     session: str  # ISO date
     blocks: tuple[PlannedBlock, ...]
+    strategy: Strategy = Strategy.ATTEMPTED
 
 
 def plan(config: ParticipantConfig, rng: np.random.Generator) -> tuple[PlannedDay, ...]:
@@ -48,18 +50,22 @@ def plan(config: ParticipantConfig, rng: np.random.Generator) -> tuple[PlannedDa
 
     In `card2024` the first part of a held-out block is `val` and the rest `test`; in `willett2023`
     the day begins with `holdout` blocks and ends with `test` blocks. A block has one prompt set.
+    What is imagined is of the 50-word set.
     """
     return tuple(_day(config, place, day) for place, day in enumerate(rng.spawn(config.sessions)))
 
 
 def _day(config: ParticipantConfig, place: int, rng: np.random.Generator) -> PlannedDay:
     session = config.first_day + timedelta(days=place * config.days_between)
+    strategy = config.strategy(place)
+    if strategy is Strategy.IMAGINED:
+        config = config.model_copy(update={"fifty_share": 1.0})
     runs = [run for run in _runs(config, place) if sum(run[1].values())]
     blocks = tuple(
         PlannedBlock(number, prompt_set, _trials(prompt_set, counts, config, rng))
         for number, (prompt_set, counts) in enumerate(runs, 1)
     )
-    return PlannedDay(session.isoformat(), blocks)
+    return PlannedDay(session.isoformat(), blocks, strategy)
 
 
 def _runs(config: ParticipantConfig, place: int) -> list[tuple[str, dict[str, int]]]:

@@ -29,6 +29,7 @@ from sylvian.data.synthetic.writers import (
     write_willett2023,
 )
 from sylvian.errors import DataError
+from sylvian.types import Strategy
 
 Progress = Callable[[str, int, int], None]
 
@@ -102,7 +103,10 @@ def _movements(participant: Mover, folder: Path, rng: np.random.Generator) -> _W
 def _write_day(day: SimulatedDay, folder: Path) -> dict[str, Any]:
     counts = _WRITERS[day.config.layout](day, folder)
     sets = {str(block.number): block.prompt_set for block in day.planned.blocks}
-    return {"trials": counts, "prompt_sets": sets}
+    told = {"trials": counts, "prompt_sets": sets}
+    # the layouts have no place for it, and where it is not told speech is attempted
+    imagined = day.planned.strategy is Strategy.IMAGINED
+    return told | ({"strategy": day.planned.strategy.value} if imagined else {})
 
 
 def _expect_same(config: SyntheticConfig, path: Path) -> None:

@@ -16,7 +16,7 @@ from sylvian.data.synthetic.articulation import (
     relative_durations,
     segment_ids,
 )
-from sylvian.data.synthetic.config import SpeechConfig
+from sylvian.data.synthetic.traits import SpeechConfig
 
 BIN_MS = 20.0
 N_LATENTS = 2 * len(FEATURES)  # posture and its rate of change
