@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,7 +17,7 @@ from sylvian.models.base import Encoder
 from sylvian.models.batch import Batch
 from sylvian.models.ctc import LossParts
 from sylvian.models.masking import BinMasks, fixed_masks, span_mask
-from sylvian.models.readout import Patches, ReadOuts, cut_patches, inside
+from sylvian.models.readout import Patches, ReadOuts, chosen_places, cut_patches
 from sylvian.models.reconstruction import ReconstructionSums
 from sylvian.models.sessions import LayersPer, layers_of
 from sylvian.models.transformer import Transformer
@@ -107,19 +107,20 @@ class PretrainingModel(nn.Module):
         """
         inputs = self._disturb(batch.features) if self.training else batch.features
         patches = cut_patches(batch.features, batch.n_bins, self.encoder.frame_bins)
+        frames = self.encoder.n_frames(batch.n_bins).tolist()
         if isinstance(self.config, NextBinConfig):
-            latents = self.encoder(inputs, batch.n_bins, batch.session)
-            after = inside(self.encoder.n_frames(batch.n_bins) - 1, latents.shape[1] - 1)
-            truth = Patches(patches.values[:, 1:], patches.valid[:, 1:])[after]
+            places, counts = chosen_places(frames, _all_but_the_last(frames))
+            truth = patches.at(places + 1)
             active = (truth.values > self.config.threshold).to(truth.values.dtype)
-            return self._read_out(latents[:, :-1], after, Patches(active, truth.valid), batch)
-        if hidden is None:
-            hidden = self.draw_masks(batch)
-        hidden = hidden.to(batch.features.device)
-        latents = self.encoder.encode_masked(inputs, batch.n_bins, batch.session, hidden)
-        where = inside(self.encoder.n_frames(batch.n_bins), latents.shape[1])
-        where = torch.zeros_like(where).masked_scatter(where, hidden)
-        return self._read_out(latents, where, patches[where], batch)
+            latents = self.encoder(inputs, batch.n_bins, batch.session)
+            return self._read_out(latents, places, counts, Patches(active, truth.valid), batch)
+        hidden = self.draw_masks(batch) if hidden is None else hidden
+        places, counts = chosen_places(frames, hidden.cpu())
+        truth = patches.at(places)
+        latents = self.encoder.encode_masked(
+            inputs, batch.n_bins, batch.session, hidden.to(inputs.device, non_blocking=True)
+        )
+        return self._read_out(latents, places, counts, truth, batch)
 
     def draw_masks(
         self, batch: Batch, *, generator: torch.Generator | None = None
@@ -152,10 +153,15 @@ class PretrainingModel(nn.Module):
         return outputs.exp() if self.config.loss == "poisson" else outputs
 
     def _read_out(
-        self, latents: Tensor, where: Bool[Tensor, "batch frames"], truth: Patches, batch: Batch
+        self,
+        latents: Float[Tensor, "batch frames width"],
+        places: Int64[Tensor, " rows"],
+        counts: tuple[int, ...],
+        truth: Patches,
+        batch: Batch,
     ) -> Guesses:
-        counts = tuple(where.sum(1).tolist())
-        rows = self.read_outs(latents[where], counts, batch.session.tolist())
+        chosen = latents.flatten(0, 1).index_select(0, places.to(latents.device))
+        rows = self.read_outs(chosen, counts, batch.session.tolist())
         return Guesses(rows.float().view(truth.values.shape), truth, counts)
 
     def _disturb(self, features: Tensor) -> Tensor:
@@ -258,6 +264,12 @@ def judge(model: PretrainingModel, guesses: Guesses) -> list[ReconstructionSums]
         ReconstructionSums.of(truth[valid].numpy(), mean[valid].numpy())
         for truth, mean, valid in trials
     ]
+
+
+def _all_but_the_last(frames: list[int]) -> Bool[Tensor, " rows"]:
+    keep = torch.ones(sum(frames), dtype=torch.bool)
+    keep[torch.tensor(frames).cumsum(0) - 1] = False
+    return keep
 
 
 def _suited(encoder: Encoder, config: ReconstructionConfig | NextBinConfig) -> Transformer:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sylvian.models.frontend import map_together
+from sylvian.models.packed import padding_grid
 
 
 class ReadOuts(nn.Module):
@@ -56,8 +57,31 @@ class Patches:
     values: Float[Tensor, "*rows bins channels"]
     valid: Bool[Tensor, "*rows bins"]
 
-    def __getitem__(self, chosen: Bool[Tensor, "batch frames"]) -> Patches:
-        return Patches(self.values[chosen], self.valid[chosen])
+    def at(self, places: Int64[Tensor, " rows"]) -> Patches:
+        """Pick patches of a batch by place, counted through all its trials and frames."""
+        places = places.to(self.values.device, non_blocking=True)
+        return Patches(
+            self.values.flatten(0, 1).index_select(0, places),
+            self.valid.flatten(0, 1).index_select(0, places),
+        )
+
+
+def chosen_places(
+    frames: Sequence[int], chosen: Bool[Tensor, " rows"]
+) -> tuple[Int64[Tensor, " chosen"], tuple[int, ...]]:
+    """Find the places of some packed rows in a padded batch, on the CPU.
+
+    Args:
+        frames: Frames of each trial.
+        chosen: Which rows, trial after trial.
+
+    Returns:
+        Their places, counted through all trials and frames, and how many each trial has.
+
+    Why here: looking for them on an accelerator would wait until it had computed everything before.
+    """
+    places = padding_grid(tuple(frames), chosen.device).target[chosen]
+    return places, tuple(int(own.sum()) for own in torch.split(chosen, list(frames)))
 
 
 def cut_patches(
