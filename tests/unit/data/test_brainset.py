@@ -12,6 +12,7 @@ from layouts.monkeys import spike_times
 from sylvian.data import NormalizeConfig, PreparedCorpus, check, prepare
 from sylvian.data.corpora import Corpus, corpus_class
 from sylvian.data.corpora.brainset import Brainset
+from sylvian.data.mix import MixConfig, Mixture
 from sylvian.errors import ConfigError, DataError
 from sylvian.types import Strategy
 
@@ -96,10 +97,15 @@ def test_intervals_that_are_apart_are_trials_of_their_own(tmp_path, rng):
 
 def test_units_that_never_fire_within_the_recording_are_no_channels(tmp_path, rng):
     late = [np.array([55.0, 56.0])]
-    units = [*spike_times(rng, n_units=2, stop=60.0), [], *late, *spike_times(rng, n_units=1)]
-    bare(tmp_path, units, Interval(0.0, 20.0))
+    between = [np.array([12.0, 13.0])]
+    steady = spike_times(rng, n_units=3, stop=60.0)
+    bare(
+        tmp_path,
+        [*steady[:2], [], *late, *between, steady[2]],
+        Interval(np.array([0.0, 14.0]), np.array([10.0, 24.0])),
+    )
     first = everything(opened(tmp_path))[0]
-    expected = [np.searchsorted(units[unit], 10.0) for unit in (0, 1, 4)]
+    expected = [np.searchsorted(times, 10.0) for times in steady]
     np.testing.assert_array_equal(first.features.sum(0), expected)
 
 
@@ -119,6 +125,34 @@ def test_the_task_tells_the_strategy(tmp_path, rng, task, strategy):
 
 
 @pytest.mark.parametrize(
+    ("told", "species"),
+    [
+        ("Macaca mulatta", "monkey"),
+        ("MACACA_FASCICULARIS", "monkey"),
+        ("NCBITaxon_9544", "monkey"),
+        ("Homo sapiens", "human"),
+        ("NCBITaxon_9606", "human"),
+        ("RATTUS_NORVEGICUS", "other"),
+    ],
+)
+def test_the_subject_tells_the_species(tmp_path, rng, told, species):
+    layout.recording(tmp_path, spike_times(rng, n_units=2), stop=14.0, species=told)
+    assert opened(tmp_path).facts.participants["c"].species == species
+
+
+def test_a_mix_takes_brainsets_by_their_species_beside_ours(tmp_path, rng):
+    for name, species in (("ours", "Macaca mulatta"), ("rats", "Rattus"), ("people", "Homo")):
+        times = spike_times(rng, n_units=3, stop=60.0)
+        layout.recording(tmp_path / name, times, stop=60.0, name=name, species=species)
+        prepare(Brainset(tmp_path / name, name=name), tmp_path / "data")
+    rest = {"monkey": {"ours/c"}, "human": {"people/c"}, "all": {"ours/c", "people/c", "rats/c"}}
+    for species, names in rest.items():
+        mix = Mixture.open(MixConfig(species=species), tmp_path / "data")
+        assert {one.name for one in mix.sources} == {f"brainset-{name}" for name in names}
+        assert mix.train and np.isfinite(mix.read(mix.train[0].key).features).all()
+
+
+@pytest.mark.parametrize(
     ("stem", "changes", "participant", "session"),
     [
         ("jenkins_maze_train", {"subject": None}, "c", "2013-10-03-jenkins_maze_train"),
@@ -135,6 +169,13 @@ def test_files_are_named_after_their_day(tmp_path, rng, stem, changes, participa
     assert (found.participant, found.session) == (participant, session)
 
 
+def test_sessions_are_sorted_by_participant_whatever_their_files_are_called(tmp_path, rng):
+    for stem, subject in (("a", "z"), ("b", "y")):
+        times, domain = spike_times(rng, n_units=2), Interval(0.0, 9.0)
+        bare(tmp_path, times, domain, stem=stem, subject=Data(id=subject))
+    assert [session.participant for session in opened(tmp_path).sessions()] == ["y", "z"]
+
+
 def overlapping(path):
     with h5py.File(path, "r+") as file:
         file["domain/start"][1] = 3.0
@@ -147,7 +188,7 @@ def endless(path):
 
 def foreign(path):
     with h5py.File(path, "r+") as file:
-        file["spikes/unit_index"][4] = 7
+        file["spikes/unit_index"][4] = 3
 
 
 def unsorted(path):
@@ -169,7 +210,7 @@ def halved(path):
     [
         (overlapping, "the intervals of domain overlap, are out of order or not finite"),
         (endless, "the intervals of domain overlap, are out of order or not finite"),
-        (foreign, "spikes.unit_index is from 0 to 7, but there are 3 units; prepare it again"),
+        (foreign, "spikes.unit_index is from 0 to 3, but there are 3 units; prepare it again"),
         (unsorted, "spike times are not sorted"),
         (unlisted, "lists no units; prepare it again"),
         (halved, "cannot be read"),

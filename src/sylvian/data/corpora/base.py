@@ -12,7 +12,7 @@ from pydantic import Field
 from sylvian.config import Config
 from sylvian.types import Strategy, Trial, TrialInfo
 
-Species = Literal["human", "monkey"]
+Species = Literal["human", "monkey", "other"]
 
 
 class ChannelGroup(Config):
@@ -41,7 +41,10 @@ class ParticipantFacts(Config):
     strategies: tuple[Strategy, ...] = Field(
         default=(Strategy.ATTEMPTED,), description="What the participant was asked to do."
     )
-    species: Species = Field(default="human", description="A person or a monkey.")
+    species: Species = Field(
+        default="human",
+        description="A person, a monkey, or (`other`) another animal or one that nobody named.",
+    )
     sees_future: bool = Field(
         default=False,
         description="The released features were z-scored with their whole block, later bins too.",

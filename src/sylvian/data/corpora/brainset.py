@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from sylvian.data.corpora import BRAINSET
-from sylvian.data.corpora.base import CorpusFacts, ParticipantFacts, SessionRef
+from sylvian.data.corpora.base import CorpusFacts, ParticipantFacts, SessionRef, Species
 from sylvian.data.corpora.binning import BIN_S, bin_spike_times
 from sylvian.data.corpora.nwb import Times
 from sylvian.data.corpora.pieces import Piece, numbered
@@ -34,6 +34,11 @@ _STRATEGIES = {
     "speech": Strategy.ATTEMPTED,
     "writing": Strategy.HANDWRITING,
 }
+# A subject's species is a Latin name, a number of NCBI's taxonomy, or an English word.
+_SPECIES: dict[str, Species] = {
+    "homo|human|9606": "human",
+    "macaca|macaque|monkey|marmoset|callithrix|9483|954[1-5]": "monkey",
+}
 
 Spans = Float64[np.ndarray, "spans 2"]
 
@@ -45,8 +50,15 @@ class _Recording:
     path: Path
     participant: str
     session: str
+    animal: str | None
     task: str | None
     source: str | None
+
+    @property
+    def species(self) -> Species:
+        animal = (self.animal or "").lower()
+        found = (species for names, species in _SPECIES.items() if re.search(names, animal))
+        return next(found, "other")
 
     @property
     def strategy(self) -> Strategy:
@@ -148,6 +160,7 @@ def _described(path: Path, name: str) -> _Recording:
             path,
             _plain(participant),
             _session(path.stem, participant, iso_date(day.replace("-", ""))),
+            _told(data, "subject.species"),
             _told(data, "session.task"),
             _told(data, "brainset.source"),
         )
@@ -186,8 +199,12 @@ def _by_place(recordings: list[_Recording]) -> dict[tuple[str, str], _Recording]
 def _facts(name: str, recordings: list[_Recording]) -> CorpusFacts:
     people: dict[str, ParticipantFacts] = {}
     for participant in sorted({one.participant for one in recordings}):
-        own = {one.strategy: None for one in recordings if one.participant == participant}
-        people[participant] = ParticipantFacts(n_channels=None, strategies=tuple(own))
+        own = [one for one in recordings if one.participant == participant]
+        people[participant] = ParticipantFacts(
+            n_channels=None,
+            strategies=tuple(dict.fromkeys(one.strategy for one in own)),
+            species=own[0].species,
+        )
     source = recordings[0].source or "an unnamed source"
     return CorpusFacts(
         name=BRAINSET + name,
