@@ -20,6 +20,7 @@ from sylvian.data.mixconfig import (
     MixConfig,
     Target,
     Who,
+    fraction_field,
     refuse_repeats,
     refuse_unknown,
     unwanted,
@@ -39,7 +40,7 @@ class Source:
 
     Attributes:
         name: `corpus/participant`.
-        species: A person or a monkey.
+        species: A person, a monkey, or another.
         n_channels: Numbers of channels of the sessions, each once, after the choice of features.
         n_train: Training trials, after the fraction.
         n_val: Trials to select by.
@@ -151,7 +152,9 @@ class Mixture:
             DataError: the trial is not in the mix, or its file is missing or cut short.
         """
         if key not in self._keys:
-            raise DataError(f"{key}: not in the mix")
+            raise DataError(
+                f"{key}: not in the mix; read what a release holds out through its own corpus"
+            )
         trial = self._readers[f"{key.corpus}/{key.participant}"].read(key)
         clip = self.config.clip
         if clip is not None:
@@ -290,7 +293,8 @@ def _thinned(one: Opened, config: MixConfig, left: LeftOut) -> Opened:
     train = subset(one.train, fraction, seed=config.seed)
     if len(train) < len(one.train):
         n = len(one.train)
-        reason = f"{n - len(train)} of {n} training trials; {one.who.species}_fraction={fraction:g}"
+        field = fraction_field(one.who.species)
+        reason = f"{n - len(train)} of {n} training trials; {field}={fraction:g}"
         left.add(one.who.corpus, one.who.participant, reason)
     return replace(one, train=train)
 

@@ -27,7 +27,7 @@ class MixConfig(Config):
     """
 
     species: Literal["all", "human", "monkey"] = Field(
-        default="all", description="Whose recordings: of people, of monkeys, or of both."
+        default="all", description="Of people, of monkeys, or of all there are."
     )
     corpora: tuple[str, ...] | None = Field(
         default=None, description="Names of prepared corpora; null: all that are prepared."
@@ -65,7 +65,7 @@ class MixConfig(Config):
         default=1.0, description="Share of each person's training trials that is kept."
     )
     monkey_fraction: _Fraction = Field(
-        default=1.0, description="Share of each monkey's training trials that is kept."
+        default=1.0, description="The same of each monkey, or of any animal that is no monkey."
     )
     seed: NonNegativeInt = Field(default=0, description="Which trials a fraction keeps.")
     unlabelled: bool = Field(
@@ -83,7 +83,8 @@ class MixConfig(Config):
 
     def fraction(self, species: Species) -> float:
         """Say which share of a participant's training trials is kept."""
-        return self.human_fraction if species == "human" else self.monkey_fraction
+        share: float = getattr(self, fraction_field(species))
+        return share
 
     def weight(self, corpus: str, participant: str) -> float:
         """Look up the weight of a source: its own, its corpus', or 1."""
@@ -91,9 +92,20 @@ class MixConfig(Config):
         return self.weights.get(f"{corpus}/{participant}", whole)
 
 
+def fraction_field(species: Species) -> str:
+    """Name the field that says how much of a participant is kept."""
+    return "human_fraction" if species == "human" else "monkey_fraction"
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
-    """One source, before anything of it is read."""
+    """One source, before anything of it is read.
+
+    Attributes:
+        corpus: Name of the corpus.
+        participant: Name of the participant.
+        species: A person, a monkey, or something else.
+    """
 
     corpus: str
     participant: str
@@ -117,9 +129,10 @@ def unwanted(config: MixConfig, who: Who, target: Target | None) -> str | None:
     if named is not None and not {who.participant, str(who)} & {*named}:
         return f"not among the participants of the mix ({', '.join(named)})"
     if config.species not in ("all", who.species):
-        return f"a {who.species}, the mix takes {config.species} recordings"
+        kind = "neither human nor monkey" if who.species == "other" else f"a {who.species}"
+        return f"{kind}, the mix takes {config.species} recordings"
     if config.fraction(who.species) == 0:
-        return f"{who.species}_fraction is 0"
+        return f"{fraction_field(who.species)} is 0"
     return "its weight is 0" if config.weight(who.corpus, who.participant) == 0 else None
 
 

@@ -124,7 +124,7 @@ def open_source(
     if len(used) < len(alive):  # statistics over days are of the sessions used alone
         reader = _reader(folder, index, used, config)
     paths = {f"{who}/{entry.session}": columns[entry.session] for entry in used}
-    train, val, held_out = _divide(here, config, note)
+    train, val, held_out = _divide(here, index.facts.splits, config, note)
     if not train:
         note(f"no trial to train on among {len(here)}")
         return None
@@ -158,7 +158,8 @@ def held_back(reader: PreparedCorpus, *, unlabelled: bool) -> tuple[TrialInfo, .
         reader: The corpus.
         unlabelled: The unlabelled ones are not held back.
     """
-    free = {info.key for info in unlabelled_trials(reader.infos)} if unlabelled else set()
+    hidden = unlabelled_trials(reader.infos, published=reader.facts.splits) if unlabelled else ()
+    free = {info.key for info in hidden}
     held = split_trials(reader.infos, "blocks")["test"]
     return tuple(info for info in held if info.key not in free)
 
@@ -247,16 +248,18 @@ def _of_width(infos: Sequence[TrialInfo], bin_s: float, note: Note) -> list[Tria
 _Divided = tuple[tuple[TrialInfo, ...], tuple[TrialInfo, ...], tuple[TrialInfo, ...]]
 
 
-def _divide(infos: Sequence[TrialInfo], config: MixConfig, note: Note) -> _Divided:
+def _divide(
+    infos: Sequence[TrialInfo], published: Sequence[str], config: MixConfig, note: Note
+) -> _Divided:
     """Divide into train, val and what the release holds out."""
-    hidden = unlabelled_trials(infos) if config.unlabelled else ()
+    hidden = unlabelled_trials(infos, published=published) if config.unlabelled else ()
     free = {info.key for info in hidden}
     held_out = [i for i in split_trials(infos, "blocks")["test"] if i.key not in free]
     if held_out:
         counts = Counter(info.split for info in held_out)
         note(f"{_counted(counts)} trials, held out by the release")
-    published = {info.key for info in held_out} | free
-    pool = _of_strategy([i for i in infos if i.key not in published], config, note)
+    away = {info.key for info in held_out} | free
+    pool = _of_strategy([i for i in infos if i.key not in away], config, note)
     splits = split_trials(pool, "blocks")
     train = sorted([*splits[TRAIN], *_of_strategy(hidden, config, note)], key=lambda i: i.key)
     return tuple(train), splits["val"], tuple(held_out)

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import pickle
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -13,11 +14,20 @@ import pytest
 from sylvian.config import dump, load, override
 from sylvian.data import MixConfig, Mixture, NormalizeConfig, PreparedCorpus, prepare
 from sylvian.data.corpora import (
+    CORPORA,
     FACTS,
     ChannelGroup,
     CorpusFacts,
     ParticipantFacts,
     SessionRef,
+    Synthetic,
+)
+from sylvian.data.synthetic import (
+    LatentConfig,
+    MonkeyConfig,
+    SyntheticConfig,
+    WriterConfig,
+    simulate,
 )
 from sylvian.errors import ConfigError, DataError
 from sylvian.types import Strategy, Trial, TrialInfo, TrialKey
@@ -292,6 +302,18 @@ def test_who_is_in_is_chosen_by_config_and_whoever_is_not_is_named(data, config,
     assert all(name in told or name.split("/")[0] + ":" in told for name in {*scope} - {*expected})
 
 
+def test_an_animal_that_is_neither_is_in_all_and_thinned_with_the_monkeys(data):
+    other = ParticipantFacts(n_channels=4, species="other")
+    prepare(Toy("mouse", {"X": other}, {"X": {"2030-01-01": {"train": FOUR}}}), data)
+    assert names(opened(data)) == ["mouse/X", *ALL]
+    for species in ("human", "monkey"):
+        told = f"mouse: neither human nor monkey, the mix takes {species} recordings"
+        assert told in opened(data, species=species).left_out
+    mix = opened(data, monkey_fraction=0.2)
+    assert mix.sources[0].species == "other" and mix.sources[0].n_train == 3
+    assert "mouse: monkey_fraction is 0" in opened(data, monkey_fraction=0).left_out
+
+
 def test_reasons_are_sentences(data):
     mix = opened(data, species="human")
     assert mix.left_out == (
@@ -485,6 +507,26 @@ def test_workers_read_the_same_as_the_parent(data, start):
         np.testing.assert_array_equal(mine.features, theirs)
 
 
+def test_reading_leaves_nothing_behind_that_grows_with_the_recordings(tmp_path):
+    """Neither features nor the moments of every trial; see also benchmarks/mix_memory.py."""
+    days = {f"2030-01-{n:02d}": {"train": [[50] * 10] * 4} for n in range(1, 4)}
+    people = {"A": monkey(64), "B": monkey(None)}
+    toy = Toy("one", people, dict.fromkeys(people, days), widths=dict.fromkeys(days, 64))
+    prepare(toy, tmp_path, jobs=1)
+    mix = opened(tmp_path)
+    for path in mix.session_channels:  # statistics are one mean and one scale a session
+        mix.read(next(info.key for info in mix.train if info.key.session_path == path))
+    tracemalloc.start()
+    try:
+        for info in (*mix.train, *mix.val):
+            mix.read(info.key)
+        left_behind = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(mix.train) + len(mix.val) == 240
+    assert left_behind < 20_000  # a trial fills 12,800 bytes and its moments fill 1,024
+
+
 def test_a_mix_travels_without_features_and_without_open_files(data):
     psutil = pytest.importorskip("psutil")
     mix = opened(data)
@@ -581,3 +623,41 @@ def test_the_facts_tell_people_from_monkeys():
         people = set(PEOPLE.get(name, "").split())
         told = {who: facts.species for who, facts in FACTS[name].participants.items()}
         assert told == {who: "human" if who in people else "monkey" for who in told}, name
+
+
+def test_simulated_species_mix(tmp_path):
+    moves = {"sessions": 2, "blocks": 3, "block_trials": 3, "latent": LatentConfig(sharing=0.5)}
+    people = (
+        MonkeyConfig(name="M1", electrodes=24, **moves),
+        WriterConfig(name="H5", **moves),
+    )
+    simulate(SyntheticConfig(participants=people), tmp_path / "raw")
+    prepare(Synthetic(tmp_path / "raw"), tmp_path / "data")
+    mix = opened(tmp_path / "data", normalize=NormalizeConfig())
+    told = [(s.name, s.species, s.n_channels) for s in mix.sources]
+    assert told == [
+        ("synthetic/H5", "human", (192,)),
+        ("synthetic/M1", "monkey", (24,)),
+    ]
+    for info in (*mix.train, *mix.val):
+        trial = mix.read(info.key)
+        assert trial.features.shape == (info.n_bins, mix.session_channels[info.key.session_path])
+        assert np.abs(trial.features).max() <= 10 and trial.features.any()
+
+
+def test_real_recordings_mix_by_the_width_of_their_bins(shared_data, tmp_path):
+    for name, folder in {
+        "hennig2018": "monkey_bci_hennig2018",
+        "golub2018": "monkey_bci_golub2018",
+        "mc_maze": "monkey_mcmaze_small_test",
+    }.items():
+        prepare(CORPORA[name](shared_data / folder), tmp_path)
+    mix = opened(tmp_path, bin_s=0.045)
+    assert names(mix) == ["golub2018/MonkeyJ", "hennig2018/MonkeyL"]
+    assert [source.n_channels for source in mix.sources] == [(86,), (87,)]
+    assert "mc_maze: bins of 20 ms, the mix takes 45 ms" in mix.left_out
+    fine = opened(tmp_path, unlabelled=True)  # only the hidden part of mc_maze is at hand
+    assert names(fine) == ["mc_maze/Jenkins"] and fine.sources[0].n_train == 100
+    assert "hennig2018: bins of 45 ms, the mix takes 20 ms" in fine.left_out
+    features = np.concatenate([fine.read(info.key).features for info in fine.train])
+    assert abs(features.mean()) < 0.05 and 0.8 < features.std() < 1.1

@@ -200,5 +200,9 @@ def test_unlabelled_trials_are_those_whose_labels_nobody_publishes():
     assert hidden(T12) == {"holdout"}
     assert hidden(KUNZ) == hidden(FALCON) == hidden({"train": 6, "test": 2}) == set()
     assert hidden(T15, "Hip.") == set()
+    part = trials({"test": 3})
+    assert unlabelled_trials(part) == ()  # of willett2023, it would be the labelled part
+    assert len(unlabelled_trials(part, published=("train", "val", "test"))) == 3
+    assert unlabelled_trials(part, published=("train", "val", "test", "holdout")) == ()
     with pytest.raises(DataError, match="split 'dev'"):
         unlabelled_trials(trials({"train": 6, "dev": 2}))
