@@ -169,8 +169,36 @@ def show(
 
 
 @app.command()
+def pretrain(
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe that pretrains; see `sylvian show recipes`.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="corpus=NAME [participant=NAME] for whom it is meant, and key=value overrides "
+            "of mix, objective, encoder and train."
+        ),
+    ] = None,
+    data: Data = Path("data"),
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Learn from recordings without labels; `train` does so by itself where a recipe asks for it.
+
+    Says how well hidden bins of held-out blocks are filled in, beside simple baselines. An
+    interrupted pretraining goes on when its command is repeated.
+    """
+    from sylvian import pipeline
+
+    with _progress() as progress:
+        result = pipeline.pretrain(recipe, overrides or (), data=data, runs=runs, progress=progress)
+    _finish(result, json, result.table())
+
+
+@app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe: rnn or tfs.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe; see `sylvian show recipes`.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(help="corpus=NAME and other key=value overrides.")
     ] = None,
@@ -194,6 +222,65 @@ def train(
         f"{result.run}: best val PER {result.val_per:.2%} at epoch {result.best_epoch} "
         f"of {result.epochs} ({result.seconds:.0f} s)",
     )
+
+
+@app.command()
+def sweep(
+    recipe: Annotated[str, typer.Argument(help="A recipe: rnn or tfs.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="corpus=NAME and other key=value of every draw.")
+    ] = None,
+    data: Data = Path("data"),
+    runs: Runs = Path("runs"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the search; default: below --runs, by its digest."),
+    ] = None,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="How many draws in all.")] = 30,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="key=choice(a,b,...), key=uniform(low,high) or key=loguniform(low,high), once "
+            "for each key; default: batch size, learning rate and weight decay of BIT's Table 12.",
+        ),
+    ] = None,
+    asha: Annotated[
+        bool, typer.Option("--asha/--no-asha", help="Stop draws whose PER falls behind.")
+    ] = True,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Most draws at a time.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="A Ray cluster, host:port or auto; default: this machine."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="More key=value: seed, grace_epochs, reduction_factor, cpus, gpus."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Search hyperparameters: train random draws of a recipe on Ray Tune, best val PER first.
+
+    Repeating the command continues an interrupted sweep. Needs `pip install 'sylvian[sweep]'`.
+    """
+    from sylvian import config
+    from sylvian.sweep import SweepConfig, parse_space, run_sweep
+
+    chosen = SweepConfig(draws=draws, asha=asha, jobs=jobs, address=address)
+    with _progress() as progress:
+        result = run_sweep(
+            recipe,
+            overrides or (),
+            data=data,
+            runs=runs,
+            out=out,
+            space=parse_space(space or ()),
+            settings=config.override(chosen, settings or ()),
+            progress=progress,
+        )
+    _finish(result.summary(), json, result.table())
 
 
 @app.command()

@@ -34,19 +34,32 @@ def open_corpus(recipe: Recipe, data: Path) -> PreparedCorpus:
 
 
 def divide(recipe: Recipe, corpus: PreparedCorpus) -> dict[str, tuple[TrialInfo, ...]]:
-    """Divide the corpus by the recipe's rule and keep the recipe's participant.
+    """Divide the corpus by the recipe's rule; keep the recipe's participant and strategies.
 
     Raises:
-        ConfigError: the corpus has no such participant.
+        ConfigError: the corpus has no such participant, or nobody did what was asked for.
     """
     wanted = recipe.participant
     if wanted is not None and wanted not in corpus.channels:
         known = ", ".join(corpus.channels)
         raise ConfigError(f"participant: no {wanted!r} in {recipe.corpus}; there are: {known}")
-    return {
-        name: tuple(i for i in infos if wanted is None or i.key.participant == wanted)
+    kept = {
+        name: tuple(info for info in infos if _is_meant(info, recipe))
         for name, infos in corpus.splits(recipe.splits).items()
     }
+    if recipe.strategies is not None and not any(kept.values()):
+        there = ", ".join(sorted({info.strategy.value for info in corpus.infos}))
+        raise ConfigError(
+            f"strategies: no trial of {recipe.corpus} is {' or '.join(recipe.strategies)}; "
+            f"there are: {there}"
+        )
+    return kept
+
+
+def _is_meant(info: TrialInfo, recipe: Recipe) -> bool:
+    return recipe.participant in (None, info.key.participant) and (
+        recipe.strategies is None or info.strategy in recipe.strategies
+    )
 
 
 def spoken(infos: Sequence[TrialInfo], split: str) -> list[TrialInfo]:
@@ -59,6 +72,19 @@ def spoken(infos: Sequence[TrialInfo], split: str) -> list[TrialInfo]:
     if not kept:
         raise DataError(f"split {split}: no labelled trial; prepare sessions that have this split")
     return kept
+
+
+def labelled_trials(
+    recipe: Recipe, corpus: PreparedCorpus
+) -> tuple[list[TrialInfo], list[TrialInfo]]:
+    """Give the train and val trials of an experiment, and no others.
+
+    Raises:
+        ConfigError: no such participant or strategy.
+        DataError: one of the two has no labelled trial.
+    """
+    parts = divide(recipe, corpus)
+    return spoken(parts["train"], "train"), spoken(parts["val"], "val")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What training left behind."""
+    """What training left behind; `start` is the model whose trunk it began with."""
 
     run: str
     recipe: str
@@ -26,6 +26,114 @@ class TrainResult:
     n_val: int
     n_impossible: int
     n_parameters: int
+    start: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineScore:
+    """A simple guess at the same hidden bins.
+
+    Attributes:
+        name: Which one.
+        r2: Its R².
+        gain_low: Lower end of the 95 % interval of our R² minus this one, over trials.
+        gain_high: Its upper end.
+    """
+
+    name: str
+    r2: float
+    gain_low: float
+    gain_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionScore:
+    """How well hidden bins of held-out recordings were filled in.
+
+    Attributes:
+        participant: `corpus/participant`; its session too where channels differ between days.
+        task: The task alone; None: all of them.
+        n_trials: Held-out trials.
+        r2: R² on hidden bins, about each channel's own mean.
+        low: Lower end of its 95 % bootstrap interval over trials.
+        high: Upper end.
+        baselines: The same bins guessed simply; none for next-bin prediction.
+    """
+
+    participant: str
+    task: str | None
+    n_trials: int
+    r2: float
+    low: float
+    high: float
+    baselines: tuple[BaselineScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainResult:
+    """What pretraining left behind; `scores` are `ReconstructionScore` as plain data."""
+
+    run: str
+    best_epoch: int
+    val_r2: float
+    epochs: int
+    seconds: float
+    hours: float
+    n_train: int
+    n_val: int
+    n_parameters: int
+    sources: list[dict[str, Any]]
+    left_out: list[str]
+    scores: list[dict[str, Any]]
+
+    def table(self) -> Table:
+        """Draw R² on hidden bins beside the baselines, one participant a line."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        title = f"{Path(self.run).name}: R² on hidden bins of held-out blocks"
+        told = [
+            f"{self.hours:.2f} h of {len(self.sources)} participants, {self.n_parameters:,} "
+            f"parameters; best epoch {self.best_epoch} of {self.epochs}, {self.seconds:.0f} s.",
+            "In brackets: 95 % interval over trials. Beside it, simple guesses at the same bins: "
+            "the mean, a line between neighbours, a linear model. Bold: the gain over each "
+            "is above 0 at 95 %.",
+            *(f"Left out: {sentence}" for sentence in self.left_out),
+        ]
+        table = Table(title=title, caption=Text("\n".join(told)), box=SIMPLE_HEAD, pad_edge=False)
+        table.title_justify = table.caption_justify = "left"
+        table.add_column("participant", no_wrap=True)
+        table.add_column("trials", justify="right")
+        table.add_column("R² (95 %)", justify="right", no_wrap=True)
+        names = [row["name"] for row in self.scores[0]["baselines"]] if self.scores else []
+        for name in names:
+            table.add_column(_SHORT.get(name, name), justify="right", no_wrap=True)
+        for score in self.scores:
+            name = f"  {score['task']}" if score["task"] else score["participant"]
+            gains = [row["gain_low"] for row in score["baselines"]]
+            wins = names and all(gain is not None and gain > 0 for gain in gains)
+            table.add_row(
+                Text(name),
+                str(score["n_trials"]),
+                Text(_interval(score), style="bold" if wins else ""),
+                *(_number(row["r2"]) for row in score["baselines"]),
+            )
+        return table
+
+
+_SHORT = {"channel mean": "mean", "interpolation": "between"}  # six columns, 80 characters
+
+
+def _interval(score: dict[str, Any]) -> str:
+    if score["r2"] is None:
+        return "\N{EN DASH}"
+    low, high = _number(score["low"]), _number(score["high"])
+    return f"{_number(score['r2'])} ({low}\N{EN DASH}{high})"
+
+
+def _number(value: float | None) -> str:
+    return "\N{EN DASH}" if value is None else f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 |-----------|------------------------|-----------------------------------------------------|
 | `fetch`   | an archive             | published files                                     |
 | `prepare` | published files        | `data/<corpus>/`                                    |
+| `pretrain`| `data/*/`              | `runs/pretraining-<digest>/checkpoint`              |
 | `train`   | `data/<corpus>/`       | `runs/<recipe>-<digest>/checkpoint`                 |
 | `decode`  | checkpoint, recordings | `<split>/{logits.safetensors, greedy, nbest}.jsonl` |
 | `tune`    | `val/nbest.jsonl`      | `decoder.json`                                      |
@@ -25,6 +26,7 @@ from sylvian.errors import CheckpointError, ConfigError, DataError
 from sylvian.outcomes import (
     DecodeResult,
     LmResult,
+    PretrainResult,
     ReportResult,
     ScoreResult,
     TrainResult,
@@ -35,9 +37,12 @@ from sylvian.types import Progress, silent
 if TYPE_CHECKING:
     from sylvian.data.check import CheckReport
     from sylvian.data.fetch import FetchReport
+    from sylvian.data.mixconfig import Target
     from sylvian.data.prepare import PrepareReport
+    from sylvian.recipes import PretrainingRecipe, Recipe
     from sylvian.runs import RunFolder
     from sylvian.showing import Shown
+    from sylvian.training import Experiment
 
 
 # ---------------------------------------------------------------- recordings
@@ -128,7 +133,8 @@ def train(
 ) -> TrainResult:
     """Train an encoder by a recipe; choose the best epoch by phoneme error rate on `val`.
 
-    The training loop is handed the train and val trials and nothing else. Repeating a finished
+    What the recipe starts from is made first, or found: a pretraining, or an earlier task. The
+    training loop is handed the train and val trials and nothing else. Repeating a finished
     experiment on the same data returns what it found.
 
     Raises:
@@ -136,24 +142,143 @@ def train(
         CheckpointError: the run was begun and not finished, and `resume` does not name it.
         DataError: the corpus is not prepared, or changed since the run to resume began.
     """
-    from sylvian.jobs import divide, spoken
-    from sylvian.training import corpus_summary, fit_experiment, open_experiment
+    from sylvian.jobs import labelled_trials, open_corpus
+    from sylvian.recipes import build_recipe
+    from sylvian.training import begin_experiment, resume_experiment
 
-    recipe, run, corpus = open_experiment(name, overrides, data=data, runs=runs, resume=resume)
+    if resume is not None:
+        experiment = resume_experiment(name, overrides, runs=runs, resume=resume)
+        return _run_experiment(experiment, data=data, progress=progress)
+    recipe = build_recipe(name, overrides)
+    labelled_trials(recipe, open_corpus(recipe, data))  # before hours of pretraining for nothing
+    start = make_start(recipe, data=data, runs=runs, progress=progress)
+    experiment = begin_experiment(recipe, data=data, runs=runs, start=start)
+    return _run_experiment(experiment, data=data, progress=progress)
+
+
+def pretrain(
+    name: str,
+    overrides: Sequence[str] = (),
+    *,
+    data: Path,
+    runs: Path,
+    progress: Progress = silent,
+) -> PretrainResult:
+    """Run the first stage of a recipe alone: learn from recordings without labels.
+
+    `train` does so by itself; whoever pretrains first finds it done. Repeating an interrupted
+    pretraining continues it.
+
+    Args:
+        name: A recipe that pretrains.
+        overrides: `corpus=NAME` and `participant=NAME` for whom it is meant, where the mix depends
+            on that, and `mix.*`, `objective.*`, `encoder.*`, `train.*`.
+        data: Folder of prepared corpora.
+        runs: Folder of runs.
+        progress: Told how far it is.
+
+    Raises:
+        ConfigError: unknown recipe or key, or a mix that contradicts itself.
+        DataError: nothing that is prepared matches.
+    """
+    from sylvian.recipes import build_pretraining
+
+    own = [item for item in overrides if not item.startswith("participant=")]
+    recipe = build_pretraining(name, own)
+    target = _target_of(overrides)
+    return _pretrain(recipe, target, data=data, runs=runs, progress=progress)
+
+
+def _target_of(overrides: Sequence[str]) -> Target | None:
+    said = dict(item.split("=", 1) for item in overrides if "=" in item)
+    if "corpus" not in said:
+        return None
+    return said["corpus"], (said["participant"],) if "participant" in said else ()
+
+
+def make_start(
+    recipe: Recipe, *, data: Path, runs: Path, progress: Progress = silent
+) -> Path | None:
+    """Make, or find, the model whose trunk a recipe starts from; None: random weights.
+
+    Raises:
+        ConfigError: the recipe's encoder has no trunk, or its mix contradicts itself.
+        CheckpointError: there is no such model.
+        DataError: nothing that is prepared matches.
+    """
+    from sylvian.recipes import EarlierTask, Pretraining
+    from sylvian.runs import RunFolder
+    from sylvian.training import begin_experiment, saved_model
+
+    start = recipe.start
+    if start is None:
+        return None
+    if recipe.encoder.kind != "transformer":
+        raise ConfigError("only a Transformer's trunk can start from another; use start=null")
+    if isinstance(start, Pretraining):
+        target = recipe.corpus, (recipe.participant,) if recipe.participant else ()
+        stage = start.recipe(recipe.encoder)
+        done = _pretrain(stage, target, data=data, runs=runs, progress=progress)
+        return RunFolder(Path(done.run)).best
+    if isinstance(start, EarlierTask):
+        changes = {"name": "tfs", "start": None, "strategies": start.strategies}
+        earlier = recipe.model_copy(update=changes | {"corpus": start.corpus or recipe.corpus})
+        experiment = begin_experiment(earlier, data=data, runs=runs, start=None)
+        return _resumable(experiment, data=data, progress=progress)
+    return saved_model(start.path, runs)
+
+
+def _resumable(experiment: Experiment, *, data: Path, progress: Progress) -> Path:
+    """Run an experiment that another one starts from, going on where it was interrupted."""
+    again = experiment.run.path.exists() and not experiment.run.is_finished
+    _run_experiment(replace(experiment, resumed=again), data=data, progress=progress)
+    return experiment.run.best
+
+
+def _pretrain(
+    recipe: PretrainingRecipe,
+    target: Target | None,
+    *,
+    data: Path,
+    runs: Path,
+    progress: Progress,
+) -> PretrainResult:
+    from sylvian.pretraining import fit_pretraining, mix_summary, open_pretraining
+
+    run, mixture = open_pretraining(recipe, target, data=data, runs=runs)
+    if run.is_finished:
+        return PretrainResult(**run.training)
+    begun = run.path.exists()
+    facts = mix_summary(mixture)
+    run.create(recipe, data=data, data_digest=mixture.digest, facts=facts)
+    result = fit_pretraining(run, recipe, mixture, resume=begun, progress=progress)
+    run.finish(asdict(result))
+    return result
+
+
+def _run_experiment(experiment: Experiment, *, data: Path, progress: Progress) -> TrainResult:
+    """Train, or return what a finished run found."""
+    from sylvian.jobs import labelled_trials
+    from sylvian.training import corpus_summary, fit_experiment, start_facts
+
+    recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
     if run.is_finished:
         return TrainResult(**run.training)
-    if run.path.exists() and resume is None:
+    if run.path.exists() and not experiment.resumed:
         raise CheckpointError(
             f"{run.path}: this experiment was begun and not finished; continue it with "
-            f"'sylvian train {name} --resume {run.path}', or delete the folder"
+            f"'sylvian train {recipe.name} --resume {run.path}', or delete the folder"
         )
-    parts = divide(recipe, corpus)
-    trials = spoken(parts["train"], "train"), spoken(parts["val"], "val")
-    if resume is None:
-        run.create(recipe, data=data, data_digest=corpus.digest, facts=corpus_summary(corpus))
-    result = fit_experiment(
-        run, recipe, corpus, trials, resume=resume is not None, progress=progress
-    )
+    trials = labelled_trials(recipe, corpus)
+    if not experiment.resumed:
+        run.create(
+            recipe,
+            data=data,
+            data_digest=corpus.digest,
+            facts=corpus_summary(corpus),
+            start=start_facts(experiment.start),
+        )
+    result = fit_experiment(experiment, trials, progress=progress)
     run.finish(asdict(result))
     return result
 

@@ -21,9 +21,10 @@ from typing import Any
 
 from sylvian import config
 from sylvian.errors import CheckpointError
-from sylvian.recipes import Recipe
+from sylvian.recipes import PretrainingRecipe, Recipe
 
 FORMAT = 1
+PRETRAINING = "pretraining"
 _PACKAGES = ("sylvian", "torch", "lightning", "numpy", "numba", "h5py", "safetensors")
 
 
@@ -50,13 +51,29 @@ class RunFolder:
         raise CheckpointError(f"{name}: no run folder there; runs below {runs}: {listing}")
 
     @classmethod
-    def place(cls, recipe: Recipe, data_digest: str, runs: Path) -> RunFolder:
-        """Name the folder of a recipe on given data: equal experiments get equal names."""
-        together = hashlib.sha256(f"{config.digest(recipe)} {data_digest}".encode()).hexdigest()
+    def place(
+        cls, recipe: Recipe | PretrainingRecipe, data_digest: str, runs: Path, *, start: str = ""
+    ) -> RunFolder:
+        """Name the folder of a recipe on given data: equal experiments get equal names.
+
+        Args:
+            recipe: The complete experiment.
+            data_digest: Digest of the prepared recordings.
+            runs: Folder of runs.
+            start: Digest of the weights it starts from, if any.
+        """
+        parts = [config.digest(recipe), data_digest, *([start] if start else [])]
+        together = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         return cls(runs / f"{recipe.name}-{together[:8]}")
 
     def create(
-        self, recipe: Recipe, *, data: Path, data_digest: str, facts: dict[str, Any]
+        self,
+        recipe: Recipe | PretrainingRecipe,
+        *,
+        data: Path,
+        data_digest: str,
+        facts: dict[str, Any],
+        start: dict[str, Any] | None = None,
     ) -> None:
         """Write the recipe and the environment; safe to repeat.
 
@@ -65,15 +82,44 @@ class RunFolder:
             data: Folder of prepared corpora.
             data_digest: Digest of the prepared corpus.
             facts: More facts of the data a later reader should see (citation, sees_future).
+            start: Where the weights to start from are, and their digest.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._write("env.json", environment(data, data_digest) | {"corpus": facts})
+        told = environment(data, data_digest) | {"corpus": facts, "start": start}
+        self._write("env.json", told)
         self._write("recipe.json", {"recipe": config.dump(recipe)})
 
     @property
     def recipe(self) -> Recipe:
-        """The experiment as it was resolved when the run began."""
-        return config.load(Recipe, self._read("recipe.json")["recipe"])
+        """The experiment as it was resolved when the run began.
+
+        Raises:
+            CheckpointError: this run pretrained, so it speaks no phonemes.
+        """
+        found = self._read("recipe.json")["recipe"]
+        if found.get("name") == PRETRAINING:
+            raise CheckpointError(
+                f"{self.path}: a pretraining run, it knows no phonemes yet; fine-tune it with "
+                f"'sylvian probe {self.path} corpus=NAME', or name a run trained on labels"
+            )
+        return config.load(Recipe, found)
+
+    @property
+    def pretraining_recipe(self) -> PretrainingRecipe:
+        """The pretraining as it was resolved when the run began.
+
+        Raises:
+            CheckpointError: this run was trained on labels.
+        """
+        found = self._read("recipe.json")["recipe"]
+        if found.get("name") != PRETRAINING:
+            raise CheckpointError(f"{self.path}: a run trained on labels, not a pretraining run")
+        return config.load(PretrainingRecipe, found)
+
+    @property
+    def is_pretraining(self) -> bool:
+        """Whether this run learns from recordings without labels."""
+        return bool(self._read("recipe.json")["recipe"].get("name") == PRETRAINING)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -82,7 +128,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """Checkpoint with the lowest validation PER."""
+        """Checkpoint that validated best."""
         return self.path / "checkpoint" / "best"
 
     @property
@@ -98,6 +144,10 @@ class RunFolder:
             CheckpointError: training has not finished.
         """
         if not self.is_finished:
+            if self.is_pretraining:
+                raise CheckpointError(
+                    f"{self.path}: pretraining has not finished; repeat its command to go on"
+                )
             raise CheckpointError(
                 f"{self.path}: training has not finished; continue it with "
                 f"'sylvian train {self.recipe.name} --resume {self.path}'"

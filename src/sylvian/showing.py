@@ -40,7 +40,8 @@ def show(what: str, overrides: Sequence[str], *, runs: Path) -> Shown:
         text = "\n\n".join(_brief(fact) for fact in facts)
         return Shown(text, [config.dump(fact) for fact in facts])
     if what == "recipes":
-        lines = [f"{name:8} {_first_line(make.__doc__)}" for name, make in RECIPES.items()]
+        widest = max(map(len, RECIPES))
+        lines = [f"{name:{widest}}  {_first_line(m.__doc__)}" for name, m in RECIPES.items()]
         return Shown("\n".join(lines), list(RECIPES))
     if what in RECIPES:
         return _recipe(what, overrides)
@@ -109,19 +110,19 @@ def _meaning(recipe: Recipe, key: str) -> str:
     node: Config = recipe
     *parents, last = key.split(".")
     for part in parents:
-        node = getattr(node, part)
+        inner = getattr(node, part)
+        if not isinstance(inner, Config):  # a mapping whose keys are the user's
+            return type(node).model_fields[part].description or ""
+        node = inner
     return type(node).model_fields[last].description or ""
 
 
 def _run(run: RunFolder) -> Shown:
+    if run.is_pretraining:
+        return _pretraining_run(run)
     recipe = run.recipe
-    environment = run.environment
-    lines = [
-        f"{run.path}: {recipe.name} on {recipe.corpus}",
-        f"  begun {environment['started']} by '{environment['command']}'",
-        f"  commit {environment['commit']}, torch {environment['packages']['torch']}",
-    ]
     outcome = run.read_optional("trained.json")
+    lines = list(_begun(run, f"{recipe.name} on {recipe.corpus}"))
     if outcome:
         lines.append(
             f"  trained: val PER {outcome['val_per']:.2%} at epoch {outcome['best_epoch']} of "
@@ -130,6 +131,33 @@ def _run(run: RunFolder) -> Shown:
     else:
         lines.append("  training has not finished")
     lines += [f"  {note}" for note in Protocol.open(run.path).notes()]
+    return Shown("\n".join(lines), {"recipe": config.dump(recipe), "trained": outcome})
+
+
+def _begun(run: RunFolder, what: str) -> Iterator[str]:
+    environment = run.environment
+    yield f"{run.path}: {what}"
+    yield f"  begun {environment['started']} by '{environment['command']}'"
+    yield f"  commit {environment['commit']}, torch {environment['packages']['torch']}"
+    if environment["start"]:
+        yield f"  trunk from {environment['start']['path']}"
+
+
+def _pretraining_run(run: RunFolder) -> Shown:
+    recipe = run.pretraining_recipe
+    outcome = run.read_optional("trained.json")
+    facts = run.environment["corpus"]
+    lines = list(_begun(run, f"pretraining on {facts['title']}"))
+    lines += [
+        f"  {row['name']}: {row['hours']:.2f} h ({row['species']})" for row in facts["sources"]
+    ]
+    if outcome:
+        lines.append(
+            f"  R² on hidden bins {outcome['val_r2']:.3f} at epoch {outcome['best_epoch']} of "
+            f"{outcome['epochs']}, {outcome['seconds']:.0f} s"
+        )
+    else:
+        lines.append("  pretraining has not finished; repeat its command to go on")
     return Shown("\n".join(lines), {"recipe": config.dump(recipe), "trained": outcome})
 
 

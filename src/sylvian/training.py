@@ -1,38 +1,69 @@
-"""One experiment: which recipe, which run folder, which trials, and the training itself."""
+"""One experiment: which recipe, which run folder, what it starts from, and the training itself."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sylvian import config
-from sylvian.errors import ConfigError, DataError
+from sylvian.errors import CheckpointError, ConfigError, DataError
 from sylvian.jobs import open_corpus
 from sylvian.outcomes import TrainResult
-from sylvian.recipes import Recipe, build_recipe
+from sylvian.recipes import Checkpoint, Recipe
 from sylvian.runs import RunFolder
 from sylvian.types import EditCounts, Logits, Progress, TrialInfo
 
 if TYPE_CHECKING:
     from sylvian.data.store import PreparedCorpus
+    from sylvian.models.base import Encoder
     from sylvian.models.sessions import SessionSpec
 
 
-def open_experiment(
-    name: str, overrides: Sequence[str], *, data: Path, runs: Path, resume: str | None
-) -> tuple[Recipe, RunFolder, PreparedCorpus]:
-    """Resolve a recipe and name its run, or take both from the run to resume.
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Everything a training needs to begin or to go on.
+
+    Attributes:
+        recipe: What is done.
+        run: Where it is written down.
+        corpus: The recordings.
+        start: Folder of the saved model whose trunk the encoder begins with; None: random weights.
+        resumed: Whether the run goes on after an interruption.
+    """
+
+    recipe: Recipe
+    run: RunFolder
+    corpus: PreparedCorpus
+    start: Path | None
+    resumed: bool
+
+
+def begin_experiment(recipe: Recipe, *, data: Path, runs: Path, start: Path | None) -> Experiment:
+    """Name the run of a recipe, which depends on the data and on what it starts from.
 
     Raises:
-        ConfigError: unknown recipe or key, or `resume` with other values than the run had.
-        CheckpointError: there is no run to resume.
-        DataError: the corpus is not prepared, or changed since the run to resume began.
+        DataError: the corpus is not prepared.
+        CheckpointError: `start` holds no model.
     """
-    if resume is None:
-        recipe = build_recipe(name, overrides)
-        corpus = open_corpus(recipe, data)
-        return recipe, RunFolder.place(recipe, corpus.digest, runs), corpus
+    corpus = open_corpus(recipe, data)
+    digest = "" if start is None else weights_digest(start)
+    run = RunFolder.place(recipe, corpus.digest, runs, start=digest)
+    return Experiment(recipe, run, corpus, start, resumed=False)
+
+
+def resume_experiment(
+    name: str, overrides: Sequence[str], *, runs: Path, resume: str
+) -> Experiment:
+    """Take recipe, data and start from the run to resume.
+
+    Raises:
+        ConfigError: other values than the run had.
+        CheckpointError: there is no run to resume.
+        DataError: the corpus is not prepared, or changed since the run began.
+    """
     run = RunFolder.open(resume, runs)
     recipe = run.recipe
     if recipe.name != name or (overrides and config.override(recipe, overrides) != recipe):
@@ -46,28 +77,32 @@ def open_experiment(
             f"{run.path}: the prepared corpus {recipe.corpus} changed since this run began; "
             "prepare the same files again or start a new run"
         )
-    return recipe, run, corpus
+    told = run.environment["start"]
+    return Experiment(recipe, run, corpus, Path(told["path"]) if told else None, resumed=True)
 
 
 def fit_experiment(
-    run: RunFolder,
-    recipe: Recipe,
-    corpus: PreparedCorpus,
+    experiment: Experiment,
     trials: tuple[list[TrialInfo], list[TrialInfo]],
     *,
-    resume: bool,
     progress: Progress,
 ) -> TrainResult:
-    """Build the model, train it on `trials` (train, val), and record what val decided."""
+    """Build the model, train it on `trials` (train, val), and record what val decided.
+
+    Raises:
+        CheckpointError: the model to start from does not fit, or changed since the run began.
+    """
     from sylvian.evaluate import Protocol
     from sylvian.models.ctc import CtcModel
     from sylvian.models.encoder import build_encoder
     from sylvian.text import phoneme_vocabulary
     from sylvian.train import CtcTask, fit
 
+    recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
     trained, validated = trials
     sessions = _sessions([*trained, *validated], corpus)
     encoder = build_encoder(recipe.encoder, sessions, seed=recipe.train.seed)
+    _load_start(experiment, encoder)
     model = CtcModel(encoder, phoneme_vocabulary(), seed=recipe.train.seed)
     outcome = fit(
         CtcTask(model, _greedy_errors),
@@ -77,7 +112,7 @@ def fit_experiment(
         config=recipe.train,
         augment=recipe.augment,
         run=run.path,
-        resume=resume,
+        resume=experiment.resumed,
         progress=progress,
     )
     protocol = Protocol.open(run.path)
@@ -94,7 +129,72 @@ def fit_experiment(
         n_val=len(validated),
         n_impossible=outcome.n_impossible,
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        start=None if experiment.start is None else str(experiment.start),
     )
+
+
+# --------------------------------------------------------------------- start
+
+
+def start_facts(start: Path | None) -> dict[str, Any] | None:
+    """Say where the weights to start from are, for the run's records."""
+    if start is None:
+        return None
+    return {"path": str(start.resolve()), "sha256": weights_digest(start)}
+
+
+def weights_digest(folder: Path) -> str:
+    """Digest the weights of a saved model.
+
+    Raises:
+        CheckpointError: there are none.
+    """
+    path = folder / "weights.safetensors"
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder}: no saved model there (weights.safetensors); name a run folder or a folder "
+            "of a saved model"
+        )
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def saved_model(name: str, runs: Path) -> Path:
+    """Find the saved model of a run (its best epoch), or in a folder of its own.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    for folder in (Path(name), runs / name):
+        if (folder / "recipe.json").is_file():
+            run = RunFolder(folder)
+            _ = run.training  # a run that is not finished has no best epoch yet
+            return run.best
+        if (folder / "weights.safetensors").is_file():
+            return folder
+    known = sorted(path.parent.name for path in runs.glob("*/trained.json"))
+    raise CheckpointError(
+        f"{name}: neither a finished run nor a saved model; finished runs below {runs}: "
+        f"{', '.join(known[:8]) or 'none'}"
+    )
+
+
+def _load_start(experiment: Experiment, encoder: Encoder) -> None:
+    """Bring the trunk over; every tensor is compared with the file after loading."""
+    from sylvian.models.pretrained import load_trunk
+
+    start = experiment.start
+    if start is None:
+        return
+    known = experiment.run.environment["start"]
+    if known["sha256"] != weights_digest(start):
+        raise CheckpointError(
+            f"{start}: changed since {experiment.run.path} began with it; begin a new run"
+        )
+    wanted = experiment.recipe.start
+    read_ins = isinstance(wanted, Checkpoint) and wanted.read_ins
+    names = load_trunk(encoder, start, read_ins=read_ins)
+    experiment.run.write("start.json", known | {"tensors": list(names)})
 
 
 def _sessions(infos: Iterable[TrialInfo], corpus: PreparedCorpus) -> list[SessionSpec]:

@@ -1,17 +1,13 @@
 """The whole story through the command line, on a simulated participant in a published layout."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sylvian import cli
+from story.driving import Call
 from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
 
-Call = Callable[..., "Outcome"]
 SMALL = [
     "encoder.width=32",
     "encoder.depth=1",
@@ -21,20 +17,6 @@ SMALL = [
     "train.batch_size=16",
     "train.warmup_fraction=0",
 ]
-
-
-class Outcome:
-    """What one call printed and how it ended."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The last line of standard output."""
-        found = json.loads(self.out.strip().splitlines()[-1])
-        assert isinstance(found, dict)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -54,25 +36,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     simulate(SyntheticConfig(participants=(person,)), folder / "raw")
     return folder
-
-
-@pytest.fixture
-def sylvian(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    monkeypatch.setenv("SYLVIAN_DATA", str(home / "data"))
-    monkeypatch.setenv("SYLVIAN_RUNS", str(home / "runs"))
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["sylvian", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-            sys.exit(0)
-        printed = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), printed.out, printed.err)
-
-    return call
 
 
 def test_recordings_become_sentences_and_rates(home: Path, sylvian: Call) -> None:

@@ -30,8 +30,8 @@ from sylvian.models.transformer import Transformer, TransformerConfig
 FORMAT = 1
 _FILE = "pretraining.json"
 _WEIGHTS = "weights.safetensors"
-# Tensors of the same shapes compute something else where one of these differs.
-_MEANING = ("depth", "heads", "head_width", "patch_bins", "rope_base")
+# Sizes, and what makes tensors of the same shapes compute something else.
+_MEANING = ("width", "feedforward", "depth", "heads", "head_width", "patch_bins", "rope_base")
 
 
 class PretrainingFile(Config):

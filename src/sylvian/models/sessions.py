@@ -12,8 +12,12 @@ from sylvian.config import Config
 from sylvian.errors import ConfigError
 
 Unseen = Literal["refuse", "nearest"]
-LayersPer = Literal["participant", "corpus", "session"]
-"""Who shares a read-in or read-out: a participant's sessions, a whole corpus, or nobody."""
+LayersPer = Literal["participant", "corpus", "session", "auto"]
+"""Who shares a read-in or read-out: a participant's sessions, a whole corpus, or nobody.
+
+`auto`: a participant's sessions where all have as many channels, nobody where they differ, because
+there the columns are units that were sorted anew each day.
+"""
 
 
 class SessionSpec(Config):
@@ -62,8 +66,8 @@ def layers_of(
         ConfigError: sessions that share a layer differ in channels.
     """
     channels: dict[str, int] = {}
-    for spec in sessions:
-        name = layer_name(spec, per=per)
+    names = _layer_names(sessions, per)
+    for spec, name in zip(sessions, names, strict=True):
         expected = channels.setdefault(name, spec.n_channels)
         if expected != spec.n_channels:
             raise ConfigError(
@@ -72,14 +76,21 @@ def layers_of(
                 "layers (read_in=session)"
             )
     order = {name: index for index, name in enumerate(channels)}
-    return channels, tuple(order[layer_name(spec, per=per)] for spec in sessions)
+    return channels, tuple(order[name] for name in names)
 
 
-def layer_name(spec: SessionSpec, *, per: LayersPer) -> str:
-    """Name the layer that serves a session."""
+def _layer_names(sessions: Sequence[SessionSpec], per: LayersPer) -> list[str]:
+    """Name the layer that serves each session."""
     if per == "session":
-        return spec.path
-    return spec.participant if per == "participant" else spec.participant.partition("/")[0]
+        return [spec.path for spec in sessions]
+    if per == "corpus":
+        return [spec.participant.partition("/")[0] for spec in sessions]
+    if per == "participant":
+        return [spec.participant for spec in sessions]
+    widths: dict[str, set[int]] = {}
+    for spec in sessions:
+        widths.setdefault(spec.participant, set()).add(spec.n_channels)
+    return [s.participant if len(widths[s.participant]) == 1 else s.path for s in sessions]
 
 
 def locate(

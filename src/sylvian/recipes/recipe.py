@@ -13,8 +13,10 @@ from sylvian.decode.config import DecodeConfig
 from sylvian.errors import ConfigError
 from sylvian.models.encoder import EncoderConfig
 from sylvian.models.transformer import TransformerConfig
+from sylvian.recipes.start import Start
 from sylvian.train.augment import AugmentConfig
 from sylvian.train.config import TrainConfig
+from sylvian.types import Strategy
 
 
 class Recipe(Config):
@@ -23,12 +25,18 @@ class Recipe(Config):
     name: str = Field(description="recipe this came from; names the run folder")
     corpus: str = Field(description="prepared corpus to train on; see `sylvian show corpora`")
     participant: str | None = Field(None, description="only this participant; null: all")
+    strategies: tuple[Strategy, ...] | None = Field(
+        None, description="only trials in which the participant did one of these; null: all"
+    )
     splits: Literal["benchmark", "bit", "blocks"] = Field(
         "benchmark",
         description="benchmark: val as published, test without labels; bit: the labelled held-out "
         "trials cut into val and test by seed 42; blocks: the last blocks of each session are val",
     )
     normalize: NormalizeConfig = NormalizeConfig()
+    start: Start | None = Field(
+        None, description="where the encoder's trunk starts from; null: from random weights"
+    )
     encoder: EncoderConfig = Field(default_factory=TransformerConfig)
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()

@@ -153,9 +153,9 @@ def test_the_same_shapes_with_another_meaning_are_refused(saved, change):
         load_trunk(encoder, saved)
 
 
-def test_another_width_is_refused_by_tensor(saved):
+def test_another_width_is_refused_by_name(saved):
     encoder = build_encoder(SMALL.model_copy(update={"feedforward": 9}), WIDE)
-    with pytest.raises(CheckpointError, match=r"up_proj\.weight"):
+    with pytest.raises(CheckpointError, match=r"set encoder\.feedforward=8"):
         load_trunk(encoder, saved)
 
 

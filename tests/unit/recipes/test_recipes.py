@@ -40,7 +40,7 @@ def test_overrides_reach_the_encoder_through_its_kind() -> None:
 @pytest.mark.parametrize(
     ("name", "overrides", "told"),
     [
-        ("bit", ["corpus=card2024"], "no recipe 'bit'; recipes are: rnn, tfs"),
+        ("bit", ["corpus=card2024"], "no recipe 'bit'; recipes are: rnn, tfs, human"),
         ("tfs", [], "which corpus"),
         ("tfs", ["corpus=card2024", "encoder.kernel_bins=3"], "unknown key"),
         ("tfs", ["corpus=card2024", "train.epochs=0"], "train.epochs"),
