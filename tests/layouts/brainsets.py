@@ -39,6 +39,7 @@ def cursor(start, stop):
 def described(name, subject, stem, *, date="20131003", species="Macaca mulatta", task="REACHING"):
     """What every pipeline tells of a recording."""
     about = Data(id=name, origin_version="dandi/000688/draft", derived_version="1.0.0")
+    about.description = "Spikes of a macaque that performed a delayed reaching task."
     about.source = "https://dandiarchive.org/dandiset/000688"
     session = Data(id=stem, task=task, recording_date=datetime.strptime(date, "%Y%m%d"))
     return {

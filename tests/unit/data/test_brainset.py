@@ -140,6 +140,24 @@ def test_the_subject_tells_the_species(tmp_path, rng, told, species):
     assert opened(tmp_path).facts.participants["c"].species == species
 
 
+@pytest.mark.parametrize(
+    ("description", "species"),
+    [
+        ("Sorted units of a macaque performing a delayed reaching task.", "monkey"),
+        ("Recordings of non-human primates (Monkeys C and M).", "monkey"),
+        ("A human participant attempted to write.", "human"),
+        ("Humans and monkeys moved a cursor.", "other"),
+        ("Grid cells.", "other"),
+    ],
+)
+def test_without_a_subject_the_description_tells(tmp_path, rng, description, species):
+    """As in pei_pandarinath_nlb_2021."""
+    about = Data(id=layout.NAME, description=description)
+    domain = Interval(0.0, 9.0)
+    bare(tmp_path, spike_times(rng, n_units=2), domain, subject=None, brainset=about)
+    assert opened(tmp_path).facts.participants["c"].species == species
+
+
 def test_a_mix_takes_brainsets_by_their_species_beside_ours(tmp_path, rng):
     for name, species in (("ours", "Macaca mulatta"), ("rats", "Rattus"), ("people", "Homo")):
         times = spike_times(rng, n_units=3, stop=60.0)

@@ -28,15 +28,17 @@ from sylvian.types import Strategy, Trial
 # The package of its own, and what took it in with torch_brain 0.2; both write the same files.
 _LIBRARIES = ("temporaldata", "torch_brain.data")
 _AGAIN = "prepare it again with 'brainsets prepare'"
-# Words of a task's name; every other task of the published brainsets with spikes is reaching.
+# Words of a task's name. Nearly all published brainsets of spikes are of reaching, so that whatever
+# has none of these words counts as reaching.
 _STRATEGIES = {
     "speak": Strategy.ATTEMPTED,
     "speech": Strategy.ATTEMPTED,
     "writing": Strategy.HANDWRITING,
 }
-# A subject's species is a Latin name, a number of NCBI's taxonomy, or an English word.
+# A subject's species is a Latin name, a number of NCBI's taxonomy, or an English word; where there
+# is no subject (pei_pandarinath_nlb_2021), the brainset's description names the animal.
 _SPECIES: dict[str, Species] = {
-    "homo|human|9606": "human",
+    r"homo|(?<!non)(?<!non-)human|9606": "human",
     "macaca|macaque|monkey|marmoset|callithrix|9483|954[1-5]": "monkey",
 }
 
@@ -57,8 +59,8 @@ class _Recording:
     @property
     def species(self) -> Species:
         animal = (self.animal or "").lower()
-        found = (species for names, species in _SPECIES.items() if re.search(names, animal))
-        return next(found, "other")
+        found = [species for names, species in _SPECIES.items() if re.search(names, animal)]
+        return found[0] if len(found) == 1 else "other"
 
     @property
     def strategy(self) -> Strategy:
@@ -160,7 +162,7 @@ def _described(path: Path, name: str) -> _Recording:
             path,
             _plain(participant),
             _session(path.stem, participant, iso_date(day.replace("-", ""))),
-            _told(data, "subject.species"),
+            _told(data, "subject.species") or _told(data, "brainset.description"),
             _told(data, "session.task"),
             _told(data, "brainset.source"),
         )
