@@ -79,6 +79,20 @@ class Layout:
     causal: bool = False
 
 
+def attend(
+    qkv: Float[Tensor, "rows 3 heads head_width"], layout: Layout, dropout: float
+) -> Float[Tensor, "rows joined"]:
+    """Let the frames of each trial look at one another; see `attend_packed`."""
+    return attend_packed(
+        qkv,
+        layout.lengths,
+        table=layout.table,
+        hidden=layout.hidden,
+        causal=layout.causal,
+        dropout=dropout,
+    )
+
+
 class Attention(nn.Module):
     """Multi-head self-attention.
 
@@ -92,6 +106,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, *, heads: int, head_width: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.head_width, self.dropout = heads, head_width, dropout
+        self.attend = attend  # what `compile_trunk` keeps out of compiled code
         self.qkv_proj = nn.Linear(width, 3 * heads * head_width)
         self.out_proj = nn.Linear(heads * head_width, width)
 
@@ -99,14 +114,7 @@ class Attention(nn.Module):
         self, rows: Float[Tensor, "rows width"], layout: Layout
     ) -> Float[Tensor, "rows width"]:
         """Let the frames of each trial look at one another."""
-        joined = attend_packed(
-            self._project(rows),
-            layout.lengths,
-            table=layout.table,
-            hidden=layout.hidden,
-            causal=layout.causal,
-            dropout=self.dropout if self.training else 0.0,
-        )
+        joined = self.attend(self._project(rows), layout, self.dropout if self.training else 0.0)
         merged: Tensor = self.out_proj(drop(joined, self.dropout, training=self.training))
         return merged
 
