@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def write_session(corpus: Corpus, session: SessionRef, folder: Path, source: str
         if not writer.stored:
             raise DataError(f"{path}: the raw files of this session hold no trial")
         writer.close()
-        dead = _dead(writer, path)
+        dead = _dead(writer, session)
     stored = writer.stored
     return SessionEntry(
         participant=session.participant,
@@ -63,7 +63,7 @@ def write_session(corpus: Corpus, session: SessionRef, folder: Path, source: str
         n_channels=writer.n_channels or 0,
         trials=Counter(s.info.split for s in stored),
         n_impossible=sum(is_impossible(s.info) for s in stored),
-        notes=(*session.notes, *_repeats(stored)),
+        notes=(*session.notes, *_notes(writer, dead, session, corpus.facts)),
         dead=dead,
     )
 
@@ -74,18 +74,41 @@ def _add(writer: SessionWriter, trial: Trial, session: SessionRef, facts: Corpus
             f"{session.where(trial.info)}: duplicate trial {trial.key}, it is also in "
             f"{writer[trial.key].info.split}; download the session again"
         )
-    writer.add(trial, checked(trial, session, facts, n_channels=writer.n_channels))
+    moments = checked(trial, session, facts, n_channels=writer.n_channels, bin_s=writer.bin_s)
+    writer.add(trial, moments)
 
 
-def _dead(writer: SessionWriter, path: Path) -> tuple[int, ...]:
+def _dead(writer: SessionWriter, session: SessionRef) -> tuple[int, ...]:
     """List the channels that never change; a session without any activity is refused."""
     moments = writer.moments()
-    if not moments.mean.any() and not moments.m2.any():
+    flat = moments.is_flat
+    if flat.all():
+        value = "are 0" if not moments.mean.any() else "never change"
         raise DataError(
-            f"{path}: all values of all {len(moments.mean)} channels are 0: the arrays are dead or "
-            "the files are damaged; take the session out of the raw folder"
+            f"{next(iter(session.paths.values()))}: {session.participant}/{session.session}: all "
+            f"values of all {len(flat)} channels {value}: the arrays are dead or the files are "
+            "damaged; take the session out of the raw folder"
         )
-    return tuple(int(channel) for channel in np.flatnonzero(moments.is_flat))
+    return tuple(int(channel) for channel in np.flatnonzero(flat))
+
+
+def _notes(
+    writer: SessionWriter, dead: tuple[int, ...], session: SessionRef, facts: CorpusFacts
+) -> Iterator[str]:
+    """Say what a person should know who will train on this session."""
+    where = f"{facts.name}/{session.participant}/{session.session}"
+    if writer.bin_s is not None and abs(writer.bin_s - facts.bin_s) > 1e-6:
+        yield (
+            f"{where}: bins of {writer.bin_s * 1000:g} ms, where the corpus has "
+            f"{facts.bin_s * 1000:g} ms; they are kept as they are"
+        )
+    for group in facts.participants[session.participant].channels:
+        if set(range(group.start, group.stop)) <= set(dead):
+            yield (
+                f"{where}: no channel of {group.array} ({group.feature}, columns {group.start} to "
+                f"{group.stop - 1}) ever changes; was the array dead that day?"
+            )
+    yield from _repeats(writer.stored)
 
 
 def _repeats(stored: Iterable[StoredTrial]) -> list[str]:

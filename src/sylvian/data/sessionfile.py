@@ -49,6 +49,7 @@ class SessionWriter:
 
     Attributes:
         n_channels: Columns of the trials so far; None before the first.
+        bin_s: Width of their bins in seconds.
     """
 
     def __init__(self, file: h5py.File, disk: Disk) -> None:
@@ -56,6 +57,7 @@ class SessionWriter:
         self._disk = disk
         self._rows: dict[TrialKey, tuple[StoredTrial, Moments]] = {}
         self.n_channels: int | None = None
+        self.bin_s: float | None = None
 
     @property
     def stored(self) -> list[StoredTrial]:
@@ -75,7 +77,7 @@ class SessionWriter:
         dataset = self._file.create_dataset(name, data=features)
         stored = StoredTrial(trial.info, dataset.id.get_offset(), content_digest(features))
         self._rows[trial.key] = stored, moments
-        self.n_channels = features.shape[1]
+        self.n_channels, self.bin_s = features.shape[1], trial.info.bin_s
         self._disk.check()
 
     def moments(self) -> Moments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,12 @@ _KNOWN = frozenset((*PHONES, SIL))
 
 
 def checked(
-    trial: Trial, session: SessionRef, facts: CorpusFacts, *, n_channels: int | None = None
+    trial: Trial,
+    session: SessionRef,
+    facts: CorpusFacts,
+    *,
+    n_channels: int | None = None,
+    bin_s: float | None = None,
 ) -> Moments:
     """Refuse a trial that would spoil training, naming its file and key.
 
@@ -25,17 +31,20 @@ def checked(
         session: The session it was asked for.
         facts: What is known about the release.
         n_channels: Columns of the session's other trials, where the facts leave them open.
+        bin_s: Width of their bins in seconds, which all trials of a session share.
 
     Returns:
         The moments of its features, since they had to be computed to see that all are finite.
 
     Raises:
-        DataError: no bins, another number of channels than the facts say, a NaN or infinite value,
-            a label outside the vocabulary, a split the release does not have, or another session.
+        DataError: no bins, or of another width than the session's; another number of channels than
+            the facts say, a NaN or infinite value, a label outside the vocabulary, a split the
+            release does not have, or another session.
     """
     info = trial.info
     where = f"{session.where(info)}: {info.key}"
     _check_place(info, session, facts, where)
+    _check_width(info, bin_s, where)
     n_channels = facts.participants[session.participant].n_channels or n_channels
     n_channels = trial.features.shape[1] if n_channels is None else n_channels
     if trial.features.shape[0] == 0:
@@ -71,6 +80,16 @@ def _check_place(info: TrialInfo, session: SessionRef, facts: CorpusFacts, where
     if info.split not in facts.splits:
         raise DataError(
             f"{where}: split {info.split!r} is none of {facts.name}'s: {', '.join(facts.splits)}"
+        )
+
+
+def _check_width(info: TrialInfo, bin_s: float | None, where: str) -> None:
+    if not 0 < info.bin_s < math.inf:
+        raise DataError(f"{where}: bins of {info.bin_s} s; is the recording's rate right?")
+    if bin_s is not None and abs(info.bin_s - bin_s) > 1e-6:
+        raise DataError(
+            f"{where}: bins of {info.bin_s * 1000:g} ms, those of the session's other trials are "
+            f"{bin_s * 1000:g} ms wide; is the file of this session?"
         )
 
 

@@ -235,8 +235,9 @@ def test_m2_names_runs(tmp_path, rng):
     [
         ({"units/spike_times": None}, "'units/spike_times' is missing"),
         ({"units/spike_times_index": [1, 2]}, "spike_times_index does not fit"),
+        ({"units/spike_times_index": np.empty(0, int)}, "holds no unit"),
         ({"intervals/trials/start_time": None}, "column 'start_time' of intervals/trials is miss"),
-        ({"intervals/trials/start_time": [0.0, np.nan, 2.0]}, "window from .* to .* s"),
+        ({"intervals/trials/start_time": [0.0, np.nan, 2.0]}, "trial 1 is from nan to 2.2 s"),
     ],
 )
 def test_files_of_spike_times_that_break_the_layout_are_named(tmp_path, rng, change, message):
@@ -252,7 +253,7 @@ def test_a_spike_time_that_is_no_number_is_named(tmp_path, rng):
     corpus, _ = reaches(
         tmp_path, np.random.default_rng(5), FALCON_M1, M1_NAME, {"units/spike_times": times}
     )
-    with pytest.raises(DataError, match=r"channel 5: spike \d+ is at nan s"):
+    with pytest.raises(DataError, match=r"unit 5: spike \d+ is at nan s"):
         read(corpus)
 
 

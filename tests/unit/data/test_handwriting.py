@@ -83,6 +83,15 @@ def test_a_sentence_is_cut_where_it_ends(tmp_path, sentences):
     assert [(t.key.block, t.key.trial) for t in trials] == [(7, 0), (7, 1), (8, 0)]
 
 
+def test_a_clock_that_begins_anew_with_a_block_is_no_other_rate(tmp_path, letters):
+    """It may stand still between two bins, and jump where one block follows another."""
+    clock = 0.01 * np.arange(400)[:, None]
+    clock[200:] -= 1.9
+    clock[50] = clock[49]
+    corpus = willett2021(tmp_path, letters | {"clockTimeSeries": clock})
+    assert len(read(corpus)) == 6
+
+
 def test_without_marks_every_sentence_is_kept_with_its_text(tmp_path, sentences):
     del sentences["excludedSentences"]
     assert read(willett2021(tmp_path, sentences=sentences))[2].info.sentence == "x"
@@ -156,6 +165,27 @@ LETTERS, SENTENCES = "singleLetters.mat", "sentences.mat"
             "delayPeriodOnsetTimeBin is not in order within 400 bins",
         ),
         (LETTERS, {"delayPeriodOnsetTimeBin": [[0.5]] * 6}, "numbers that are not whole"),
+        (
+            LETTERS,
+            {"clockTimeSeries": 0.02 * np.arange(400)[:, None]},
+            "clockTimeSeries goes in steps of 0.02 s, the release's bins are 0.01 s wide",
+        ),
+        (
+            LETTERS,
+            {"characterCues": cell([]), "delayPeriodOnsetTimeBin": column([])},
+            "holds no trial of one bin or more",
+        ),
+        (
+            SENTENCES,
+            {
+                "sentenceBlockNums": column([]),
+                "numTimeBinsPerSentence": column([]),
+                "sentencePrompt": cell([]),
+                "excludedSentences": column([]),
+                "neuralActivityCube": np.empty((0, 9, N_CHANNELS)),
+            },
+            "holds no trial of one bin or more",
+        ),
         (SENTENCES, {"neuralActivityCube": None}, "'neuralActivityCube' is missing"),
         (SENTENCES, {"numTimeBinsPerSentence": None}, "'numTimeBinsPerSentence' is missing"),
         (SENTENCES, {"sentencePrompt": None}, "'sentencePrompt' is missing"),
@@ -272,6 +302,16 @@ def test_a_day_of_two_parts_is_one_session(tmp_path, rng):
             r"neuralActivityCube of trial 1 has shape \(35, 5\), not \(any, 6\)",
         ),
         ({"numTimeBinsPerSentence": np.array([[30, 35, 41]])}, "trial 2 has 40 bins, .* says 41"),
+        (
+            {
+                "neuralActivityCube": cell([]),
+                "sentencePrompt": cell([]),
+                "numTimeBinsPerSentence": np.empty((1, 0)),
+                "blockList": np.empty((1, 0)),
+                "excludedTrials": np.empty((1, 0)),
+            },
+            "holds no trial of one bin or more",
+        ),
     ],
 )
 def test_a_day_that_breaks_the_layout_is_named(tmp_path, rng, change, message):

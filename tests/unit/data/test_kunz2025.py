@@ -180,6 +180,11 @@ def test_another_lexicon_changes_labels_and_context(tmp_path, few, words):
         ({"spikePow": np.ones((319, 4))}, r"spikePow has shape \(319, 4\), not \(320, 4\)"),
         ({"binSize": np.array([[15]])}, "bins of 15 ms do not make up the 20 ms"),
         ({"binSize": np.array([[20, 20]])}, "binSize has shape"),
+        (
+            {name: np.empty((0, 2)) for name in ("delayTrialEpochs", "goTrialEpochs")}
+            | {"trialCues": np.empty((0, 1))},
+            "holds no trial of one bin or more",
+        ),
         ({"trialCues": column([1, 2, 3, 1])}, "trialCues holds 3, but cueList has 2 cues"),
         ({"trialCues": column([1, 2, 1])}, r"delayTrialEpochs has shape \(4, 2\), not \(3, 2\)"),
         (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sylvian.data import NormalizeConfig, PreparedCorpus, check, prepare
-from sylvian.data.corpora import Card2024, ParticipantFacts, Willett2023
+from sylvian.data.corpora import Card2024, ChannelGroup, ParticipantFacts, Willett2023
 from sylvian.errors import DataError
 
 
@@ -67,7 +67,7 @@ def test_an_unchanged_session_is_reused_and_a_changed_one_read_again(
     prepare(Card2024(t15_raw, facts=few_t15), data)
     before = PreparedCorpus.open(data, "card2024").digest
     assert prepare(Card2024(t15_raw, facts=few_t15), data).n_reused == 2
-    make_t15(t15_raw, "2023-08-11", train=[make_t15_trial(9, 0, np.ones((7, 6)))])
+    make_t15(t15_raw, "2023-08-11", train=[make_t15_trial(9, 0, np.eye(7, 6))])
     report = prepare(Card2024(t15_raw, facts=few_t15), data)
     assert (report.n_reused, report.trials["train"]) == (1, 5)
     assert PreparedCorpus.open(data, "card2024").digest != before
@@ -147,7 +147,7 @@ def test_a_trial_too_short_for_its_labels_is_kept_and_reported(
 
 
 def test_a_recording_that_occurs_twice_is_reported(tmp_path, few_t15, make_t15, make_t15_trial):
-    rows = [make_t15_trial(1, n, np.ones((9, 6))) for n in range(2)]
+    rows = [make_t15_trial(1, n, np.eye(9, 6)) for n in range(2)]
     make_t15(tmp_path / "raw", "2023-08-11", train=rows)
     report = prepare(Card2024(tmp_path / "raw", facts=few_t15), tmp_path / "data")
     assert any("b01/t001: same recording as" in line for line in report.warnings)
@@ -170,7 +170,7 @@ def test_unusable_features_are_refused_by_file_and_trial(
     tmp_path, few_t15, make_t15, make_t15_trial, kind
 ):
     features, message = BAD[kind]
-    rows = [make_t15_trial(1, 0, np.ones((9, 6))), make_t15_trial(1, 1, features)]
+    rows = [make_t15_trial(1, 0, np.eye(9, 6)), make_t15_trial(1, 1, features)]
     folder = make_t15(tmp_path / "raw", "2023-08-13", train=rows)
     make_t15(tmp_path / "raw", "2023-08-11", train=rows[:1])
     with pytest.raises(DataError) as caught:
@@ -182,12 +182,35 @@ def test_unusable_features_are_refused_by_file_and_trial(
     assert sorted(files(tmp_path / "data/card2024")) == ["T15/2023-08-11.h5", "index.json"]
 
 
-def test_a_session_without_any_activity_is_refused(tmp_path, few_t15, make_t15, make_t15_trial):
-    rows = [make_t15_trial(1, n, np.zeros((9, 6))) for n in range(2)]
-    make_t15(tmp_path / "raw", "2023-08-13", train=rows)
-    with pytest.raises(DataError, match=r"2023-08-13.h5: all values of all 6 channels are 0"):
+@pytest.mark.parametrize(("value", "message"), [(0.0, "are 0"), (-1.5, "never change")])
+def test_a_session_without_any_activity_is_refused(
+    tmp_path, few_t15, make_t15, make_t15_trial, value, message
+):
+    rows = [make_t15_trial(1, n, np.full((9, 6), value)) for n in range(2)]
+    folder = make_t15(tmp_path / "raw", "2023-08-13", train=rows)
+    with pytest.raises(DataError, match=f"all values of all 6 channels {message}") as caught:
         prepare(Card2024(tmp_path / "raw", facts=few_t15), tmp_path / "data")
+    assert str(folder / "data_train.hdf5") in str(caught.value)
     assert not (tmp_path / "data/card2024/T15/2023-08-13.h5").exists()
+
+
+def test_an_array_that_is_dead_for_a_day_is_reported(tmp_path, few_t15, make_t15, make_t15_trial):
+    """One array of two: the session is kept, and the person told."""
+    arrays = tuple(
+        ChannelGroup(array=name, feature="threshold crossings", start=start, stop=start + 3)
+        for start, name in ((0, "area 4"), (3, "55b"))
+    )
+    person = ParticipantFacts(n_channels=6, channels=arrays)
+    facts = few_t15.model_copy(update={"participants": {"T15": person}})
+    features = np.where(np.arange(6) < 3, 2.0, np.eye(9, 6))
+    make_t15(tmp_path / "raw", "2023-08-11", train=[make_t15_trial(1, 0, features[:, ::-1])])
+    make_t15(tmp_path / "raw", "2023-08-13", train=[make_t15_trial(1, 0, features)])
+    report = prepare(Card2024(tmp_path / "raw", facts=facts), tmp_path / "data")
+    told = [line for line in report.warnings if "dead that day" in line]
+    assert [line.split(" (")[0] for line in told] == [
+        "card2024/T15/2023-08-11: no channel of 55b",
+        "card2024/T15/2023-08-13: no channel of area 4",
+    ]
 
 
 def test_unusable_matlab_features_are_refused_by_file_and_trial(

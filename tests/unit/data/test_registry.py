@@ -71,6 +71,8 @@ def test_two_corpora_of_one_name_are_refused(tmp_path, monkeypatch, names, messa
         ({"phonemes": ("BLANK",)}, "label 'BLANK' is outside"),
         ({"n_bins": 4}, r"features have shape \(5, 6\), expected \(4 bins, 6 channels\)"),
         ({"key": TrialKey("card2024", "T15", "2023-08-12", 1, 1)}, "gave it out for session"),
+        ({"bin_s": 0.032}, "bins of 32 ms, those of the session's other trials are 20 ms wide"),
+        ({"bin_s": 0.0}, "bins of 0.0 s; is the recording's rate right"),
     ],
 )
 def test_what_a_reader_may_not_give_out(few_t15, changes, message):
@@ -79,7 +81,7 @@ def test_what_a_reader_may_not_give_out(few_t15, changes, message):
     features = np.ones((5, 6), np.float32)
     checked(Trial(info, features), session, few_t15)
     with pytest.raises(DataError, match=message):
-        checked(Trial(replace(info, **changes), features), session, few_t15)
+        checked(Trial(replace(info, **changes), features), session, few_t15, bin_s=0.02)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,12 @@ def one_cell(matrix):
     ("change", "message"),
     [
         (without("tx1"), "variable 'tx1' is missing"),
+        (
+            lambda variables: variables.update(
+                {name: np.empty((1, 0), object) for name in ("tx1", "spikePow")}
+            ),
+            "holds no trial; download it again",
+        ),
         (without("spikePow"), "variable 'spikePow' is missing"),
         (without("blockIdx"), "variable 'blockIdx' is missing"),
         (without("sentenceText"), "variable 'sentenceText' is missing"),

@@ -178,6 +178,14 @@ def test_another_example_is_refused(tmp_path, rng, read, shape, message):
         read("golub2018", tmp_path)
 
 
+def test_an_example_without_clouds_is_refused(tmp_path, rng, read):
+    variables = monkeys.clouds(rng)
+    variables["afterLearning"]["clouds"]["spikes"] = np.empty((1, 0), object)
+    write_mat(tmp_path / "exampleData.mat", variables)
+    with pytest.raises(DataError, match="exampleData.mat: holds no trial"):
+        read("golub2018", tmp_path)
+
+
 def test_two_examples_are_refused(tmp_path, rng, read):
     for folder in ("one", "two"):
         write_mat(tmp_path / folder / "exampleData.mat", monkeys.clouds(rng))

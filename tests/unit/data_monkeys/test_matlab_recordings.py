@@ -114,6 +114,12 @@ def test_other_bins_are_refused(tmp_path, rng, read, shape, message):
     assert HAN in str(caught.value)
 
 
+def test_a_recording_shorter_than_a_bin_is_refused(tmp_path, rng, read):
+    write_mat(tmp_path / HAN, {"trial_data": monkeys.trial_data(rng, n_bins=(1, 0))})
+    with pytest.raises(DataError, match=f"{HAN}: holds no trial of one bin or more"):
+        read("chowdhury2020", tmp_path)
+
+
 def test_a_file_of_something_else_is_refused(tmp_path, rng, read):
     write_mat(tmp_path / HAN, {"trial_data": np.ones(3)})
     with pytest.raises(DataError, match=f"{HAN}: trial_data: field 'S1_spikes' is missing"):

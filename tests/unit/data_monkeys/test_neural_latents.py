@@ -81,6 +81,17 @@ def test_a_file_that_breaks_the_layout_is_named(tmp_path, rng, read, name, messa
     assert str(path) in str(caught.value)
 
 
+def test_a_file_whose_trials_are_all_too_short_is_named(tmp_path, rng, read):
+    monkeys.mc_rtt(tmp_path, rng)
+    path = next(tmp_path.rglob("*test*.nwb"))
+    with h5py.File(path, "r+") as file:
+        file["intervals/trials/stop_time"][...] = file["intervals/trials/start_time"][()] + 0.01
+        file["intervals/trials/stop_time"][-1] = file["intervals/trials/start_time"][-1] + 0.019
+    with pytest.raises(DataError, match="holds no trial of one bin or more") as caught:
+        read("mc_rtt", tmp_path)
+    assert str(path) in str(caught.value)
+
+
 def test_marks_of_other_units_are_refused(tmp_path, rng, read):
     monkeys.mc_rtt(tmp_path, rng)
     with h5py.File(next(tmp_path.rglob("*train*.nwb")), "r+") as file:

@@ -87,6 +87,7 @@ def cut(file):
     ("change", "shape", "message"),
     [
         (None, {"step": 0.025}, "bins of 25 ms; the release has 20 ms or 32 ms"),
+        (None, {"n_bins": 1, "styles": ("CO",)}, "counts of 1 bins only"),
         (None, {"n_channels": 95}, r"has shape \(150, 95\), not \(any, 96\)"),
         (backwards, {}, "timestamps do not increase"),
         (without_counts, {}, "'analysis/ThresholdCrossings/data' is missing"),

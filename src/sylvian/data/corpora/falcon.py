@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from sylvian.data.corpora.base import CorpusFacts, SessionRef
-from sylvian.data.corpora.binning import bin_spike_times, refuse_disorder
+from sylvian.data.corpora.binning import bin_spike_times
 from sylvian.data.corpora.falcon_facts import (
     FALCON,
     FALCON_H1,
@@ -25,8 +25,9 @@ from sylvian.data.corpora.falcon_facts import (
 )
 from sylvian.data.corpora.handwriting import readable
 from sylvian.data.corpora.nwb import NwbFile, Times, open_nwb
-from sylvian.data.corpora.pieces import Piece, numbered
+from sylvian.data.corpora.pieces import Piece, numbered, some
 from sylvian.data.corpora.reading import as_float32, no_sessions, reading
+from sylvian.data.corpora.spikes import read_intervals, refuse_spikes
 from sylvian.errors import DataError
 from sylvian.types import Trial
 
@@ -113,7 +114,7 @@ class Falcon:
         participant = self.facts.participants[session.participant]
         brief: list[Float32[np.ndarray, "bins channels"]] = []  # minival, a few trials
         for split, block, path in self._runs(session):
-            for cut in self._cuts(session.participant, path):
+            for cut in some(self._cuts(session.participant, path), path):
                 if split == MINIVAL:
                     brief.append(cut.features)
                 elif any(_begin_alike(cut.features, other) for other in brief):
@@ -175,18 +176,18 @@ def _binned(file: NwbFile, bin_s: float) -> Iterator[_Cut]:
         yield _Cut(features, int(block), readable(cue))
 
 
-def _sorted_spikes(file: NwbFile) -> list[Times]:
+def _sorted_spikes(file: NwbFile, first_s: float, last_s: float) -> list[Times]:
     # M1 joins the units of an electrode end to end (falcon-challenge, m1_reachgrasp_preprocv2.py).
     spikes = [np.sort(times) for times in file.spike_times()]
-    for channel, times in enumerate(spikes):
-        refuse_disorder(times, f"{file.path}: channel {channel}")
+    refuse_spikes(spikes, first_s, last_s, file.path)
     return spikes
 
 
 def _by_interval(file: NwbFile, bin_s: float) -> Iterator[_Cut]:
-    spikes = _sorted_spikes(file)
+    trials = read_intervals(file)
+    spikes = _sorted_spikes(file, *trials.span)
     ended = -np.inf
-    for start, stop in sorted(zip(*_columns(file, "start_time", "stop_time"), strict=True)):
+    for start, stop in sorted(zip(trials.starts, trials.stops, strict=True)):
         features = bin_spike_times(
             spikes,
             start_s=float(max(start, ended)),
@@ -205,8 +206,10 @@ def _by_number(file: NwbFile, bin_s: float) -> Iterator[_Cut]:
     ends = _ends(file, len(numbers))
     if len(ends) != len(numbers):
         raise DataError(f"{file.path}: {len(numbers)} trial numbers for {len(ends)} bins")
+    if not len(ends):
+        return
     _refuse_clock(ends, bin_s, file.path)
-    spikes = _sorted_spikes(file)
+    spikes = _sorted_spikes(file, float(ends[0]) - bin_s, float(ends[-1]))
     first = np.flatnonzero(np.diff(numbers, prepend=np.nan) != 0)
     for start, stop in zip(first, [*first[1:], len(numbers)], strict=True):
         yield _Cut(

@@ -17,6 +17,7 @@ from sylvian.data.corpora.pieces import (
     numbered,
     refuse_lengths,
     refuse_shape,
+    some,
 )
 from sylvian.data.corpora.reading import as_float32, dated, no_sessions, reading
 from sylvian.errors import DataError
@@ -88,7 +89,7 @@ class Fan2023:
         n_channels = self.facts.participants[session.participant].n_channels
         for path in dict.fromkeys(session.files.values()):
             part = path.relative_to(self._raw).as_posix().split("/mat/")[0]
-            yield from _sentences(path, n_channels, _PARTS[part])
+            yield from some(_sentences(path, n_channels, _PARTS[part]), path)
 
 
 def _sentences(path: Path, n_channels: int | None, prompt_set: str) -> Iterator[Piece]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sylvian.data.corpora.base import ChannelGroup, CorpusFacts, ParticipantFacts, SessionRef
 from sylvian.data.corpora.matlab import read_variable
-from sylvian.data.corpora.pieces import Piece, numbered, refuse_shape
+from sylvian.data.corpora.pieces import Piece, numbered, refuse_shape, some
 from sylvian.data.corpora.reading import as_float32, iso_date, no_sessions, reading
 from sylvian.data.corpora.recordings import TRAIN
 from sylvian.data.corpora.structs import number, only, text
@@ -104,7 +104,7 @@ class Golub2018:
             where = f"{path}: {part}"
             (clouds,) = only(read_variable(path, part), "clouds", where=where)
             (cells,) = only(clouds, "spikes", where=f"{where}.clouds")
-            for cloud in np.ravel(cells):
+            for cloud in some(np.ravel(cells), path):
                 refuse_shape(cloud, (width, None), f"{where}.clouds.spikes")
                 with reading(path):
                     features = as_float32(np.transpose(cloud))

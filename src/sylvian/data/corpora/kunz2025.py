@@ -14,7 +14,7 @@ from sylvian.data.corpora.binning import bins_to_join, rebin_counts
 from sylvian.data.corpora.kunz2025_facts import KUNZ2025
 from sylvian.data.corpora.labels import spoken_phonemes
 from sylvian.data.corpora.matlab import char_rows, read_numbers, read_optional, read_variable
-from sylvian.data.corpora.pieces import Piece, files_by_block, numbered, refuse_shape
+from sylvian.data.corpora.pieces import Piece, files_by_block, numbered, refuse_shape, some
 from sylvian.data.corpora.reading import dated, no_sessions, reading
 from sylvian.errors import DataError
 from sylvian.text import Lexicon
@@ -124,7 +124,7 @@ class Kunz2025:
         for path in dict.fromkeys(session.files.values()):
             relative = path.relative_to(self._raw).as_posix()
             part = next(part for part in _PARTS if relative.startswith(part + "/"))
-            yield from self._of_file(path, part, n_channels // 2)
+            yield from some(self._of_file(path, part, n_channels // 2), path)
 
     def _of_file(self, path: Path, part: str, n_columns: int) -> Iterator[Piece]:
         split, prompt_set = _PARTS[part]

@@ -11,7 +11,7 @@ import numpy as np
 
 from sylvian.data.corpora.base import CorpusFacts, ParticipantFacts, SessionRef
 from sylvian.data.corpora.nwb import NwbFile, Times, open_nwb
-from sylvian.data.corpora.pieces import Piece, numbered
+from sylvian.data.corpora.pieces import Piece, numbered, some
 from sylvian.data.corpora.reading import no_sessions
 from sylvian.data.corpora.spikes import TRIALS, binned, read_intervals, refuse_spikes
 from sylvian.errors import DataError
@@ -118,16 +118,19 @@ class NeuralLatents:
 
     def _pieces(self, session: SessionRef) -> Iterator[Piece]:
         for block, path in session.files.items():
-            with open_nwb(path) as file:
-                trials, units = read_intervals(file), _held_in(file)
-            if "split" not in trials.columns:
-                raise DataError(f"{path}: column 'split' of {TRIALS} is missing")
-            refuse_spikes(units, *trials.span, path)
-            features = binned(units, trials, self.facts.bin_s, path)
-            for matrix, split in zip(features, trials.columns["split"], strict=True):
-                named = "train" if split == _UNUSED else str(split)
-                if len(matrix):
-                    yield Piece(named, block, matrix, Strategy.REACHING)
+            yield from some(self._of_file(path, block), path)
+
+    def _of_file(self, path: Path, block: int) -> Iterator[Piece]:
+        with open_nwb(path) as file:
+            trials, units = read_intervals(file), _held_in(file)
+        if "split" not in trials.columns:
+            raise DataError(f"{path}: column 'split' of {TRIALS} is missing")
+        refuse_spikes(units, *trials.span, path)
+        features = binned(units, trials, self.facts.bin_s, path)
+        for matrix, split in zip(features, trials.columns["split"], strict=True):
+            named = "train" if split == _UNUSED else str(split)
+            if len(matrix):
+                yield Piece(named, block, matrix, Strategy.REACHING)
 
 
 class McMaze(NeuralLatents):

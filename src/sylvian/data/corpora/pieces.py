@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -14,6 +14,8 @@ from jaxtyping import Float32
 from sylvian.data.corpora.base import CorpusFacts, SessionRef
 from sylvian.errors import DataError
 from sylvian.types import Strategy, Trial, TrialInfo, TrialKey
+
+_Trial = TypeVar("_Trial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,20 @@ def numbered(pieces: Iterable[Piece], session: SessionRef, facts: CorpusFacts) -
             prompt_set=piece.prompt_set,
         )
         yield Trial(info, piece.features)
+
+
+def some(trials: Iterable[_Trial], path: Path) -> Iterator[_Trial]:
+    """Give out the trials of a file, and raise at its end if there was none.
+
+    Raises:
+        DataError: names the file.
+    """
+    is_empty = True
+    for trial in trials:
+        is_empty = False
+        yield trial
+    if is_empty:
+        raise DataError(f"{path}: holds no trial of one bin or more; download it again")
 
 
 def files_by_block(

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from sylvian.data.corpora.base import CorpusFacts, SessionRef
-from sylvian.data.corpora.pieces import Piece, numbered
+from sylvian.data.corpora.pieces import Piece, numbered, some
 from sylvian.data.corpora.reading import iso_date, no_sessions
 from sylvian.data.corpora.windows import windows
 from sylvian.errors import DataError
@@ -117,12 +117,7 @@ class Recordings(ABC):
 
     def _pieces(self, session: SessionRef) -> Iterator[Piece]:
         for block, path in (session.files or {1: session.paths[TRAIN]}).items():
-            n_pieces = 0
-            for piece in self._read(Take(path, block, self._told(path, "task"))):
-                n_pieces += 1
-                yield piece
-            if not n_pieces:
-                raise DataError(f"{path}: holds no trial of one bin or more; download it again")
+            yield from some(self._read(Take(path, block, self._told(path, "task"))), path)
 
     def _told(self, path: Path, name: str) -> str | None:
         match = self.pattern.fullmatch(path.name)

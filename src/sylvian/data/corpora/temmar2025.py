@@ -93,7 +93,9 @@ def _step(counts: Series, path: Path) -> float:
         DataError: timestamps do not increase, or lie otherwise than either account of the release.
     """
     steps = np.diff(counts.times_s)
-    if not len(steps) or not (steps > 0).all():
+    if not len(steps):
+        raise DataError(f"{path}: counts of {len(counts.times_s)} bins only; download it again")
+    if not (steps > 0).all():
         raise DataError(f"{path}: timestamps do not increase; download the file again")
     found = float(np.median(steps))
     nearest = min(_BINS_S, key=lambda width: abs(width - found))

@@ -17,6 +17,7 @@ from sylvian.data.corpora.pieces import (
     numbered,
     refuse_lengths,
     refuse_shape,
+    some,
 )
 from sylvian.data.corpora.reading import dated, no_sessions, reading
 from sylvian.data.corpora.willett2021_facts import WILLETT2021
@@ -89,9 +90,27 @@ class Willett2021:
     def _pieces(self, session: SessionRef) -> Iterator[Piece]:
         n_channels = self.facts.participants[session.participant].n_channels
         for path in dict.fromkeys(session.files.values()):
+            _refuse_clock(path)
             join = bins_to_join(_PUBLISHED_BIN_S, bin_s=self.facts.bin_s, where=str(path))
             cut = _letters if path.name == _LETTERS else _sentences
-            yield from cut(path, n_channels, join)
+            yield from some(cut(path, n_channels, join), path)
+
+
+def _refuse_clock(path: Path) -> None:
+    """Refuse bins of another width than the release's, where the file has a clock.
+
+    The clock is in seconds, begins anew with every block, and may stand still between two bins.
+    """
+    clock = read_optional(path, "clockTimeSeries")
+    with reading(path):
+        steps = np.diff(np.ravel(clock if clock is not None else [])).astype(float)
+    steps = steps[steps > 0]
+    width_s = float(np.median(steps)) if len(steps) else _PUBLISHED_BIN_S
+    if abs(width_s - _PUBLISHED_BIN_S) > 0.1 * _PUBLISHED_BIN_S:
+        raise DataError(
+            f"{path}: clockTimeSeries goes in steps of {width_s:g} s, the release's bins are "
+            f"{_PUBLISHED_BIN_S} s wide; is the file of this release?"
+        )
 
 
 def _letters(path: Path, n_channels: int | None, join: int) -> Iterator[Piece]:
@@ -102,7 +121,7 @@ def _letters(path: Path, n_channels: int | None, join: int) -> Iterator[Piece]:
     series = read_variable(path, "neuralActivityTimeSeries")
     refuse_shape(series, (len(blocks), n_channels), f"{path}: neuralActivityTimeSeries")
     longest = round(_LONGEST_LETTER_S / _PUBLISHED_BIN_S)
-    for start, following, cue in zip(starts, [*starts[1:], len(blocks)], cues, strict=True):
+    for start, following, cue in zip(starts, [*starts, len(blocks)][1:], cues, strict=True):
         other = np.flatnonzero(blocks[start:following] != blocks[start])
         stop = min(following, start + longest, start + other[0] if len(other) else following)
         with reading(path):

@@ -72,6 +72,8 @@ class Willett2023:
         n_channels = self.facts.participants[session.participant].n_channels or 0
         for split, path in session.paths.items():
             features = area_features(path, ("tx1", "spikePow"), n_channels // 2)
+            if not features:
+                raise DataError(f"{path}: holds no trial; download it again")
             blocks = block_numbers(path, len(features))
             sentences = self._sentences(path, split, len(features))
             for block, matrix, sentence in zip(blocks, features, sentences, strict=True):
