@@ -60,7 +60,7 @@ class Recorder(Callback):
         """Save within an epoch when asked."""
         module = _ours(pl_module)
         every = module.config.save_every_steps
-        if every and batch and module.state.step % every == 0 and trainer.is_global_zero:
+        if every and batch and module.state.step % every == 0:
             module.state.tally.elapsed = time.perf_counter() - self._started
             self._checkpoints.save(trainee_of(module), module.state)
 
@@ -73,9 +73,8 @@ class Recorder(Callback):
         row = MetricsRow.of(state, verdict=verdict, seconds=seconds)
         is_best = task.better(verdict.value, state.best_value)
         state.finish_epoch(best_value=verdict.value if is_best else None, seconds=seconds)
-        if not trainer.is_global_zero:
-            return
-        self._log.append(row)
+        if trainer.is_global_zero:
+            self._log.append(row)
         if self._board:
             self._board.append(row)
         self._checkpoints.save(trainee_of(module), state, is_best=is_best)

@@ -72,16 +72,22 @@ class Checkpoints:
     Args:
         folder: `run/checkpoint`.
         settings: Flat JSON data that must be the same when the run is resumed.
+        writes: Whether this process changes the folder; one of several that train together.
     """
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, *, settings: Mapping[str, Any], writes: bool = True) -> None:
         self._folder = folder
-        self._settings = dict(settings)
+        self._settings, self._writes = dict(settings), writes
         self.best, self.last = folder / "best", folder / "last"
         self._resume = self.last / "resume"
 
     def save(self, trainee: Trainee, state: RunState, *, is_best: bool = False) -> None:
-        """Save `last`, and `best` if it is the best, so that a kill at any moment is harmless."""
+        """Save `last`, and `best` if it is the best, so that a kill at any moment is harmless.
+
+        Every process calls this; one writes.
+        """
+        if not self._writes:
+            return
         staged = self._staged(state.best_epoch) if is_best else None
         with trainee.ema.swapped() if trainee.ema else nullcontext():
             if staged is not None:
@@ -121,7 +127,8 @@ class Checkpoints:
         Raises:
             CheckpointError: the tensors are missing, damaged, or of another model.
         """
-        self._tidy(record)
+        if self._writes:
+            self._tidy(record)
         path = self._resume / record.tensors
         tensors = _under("model", _read(path))
         expected = {name: tensor.shape for name, tensor in model.state_dict().items()}

@@ -11,6 +11,9 @@ from sylvian.config import Config
 # These change how fast or how safely a run proceeds, never its numbers: a run may be resumed with
 # other values.
 RUNTIME_FIELDS = frozenset({"n_workers", "prefetch", "cache_mb", "tensorboard", "save_every_steps"})
+# These say who does which part of a step: the numbers depend on `step_trials` alone, up to the
+# order of sums and each process' own dropout. A run may be resumed by more or fewer processes.
+SPREAD_FIELDS = frozenset({"batch_size", "accumulate", "devices", "nodes", "strategy"})
 
 
 class TrainConfig(Config):
@@ -21,12 +24,14 @@ class TrainConfig(Config):
     """
 
     epochs: int = Field(100, ge=1, description="passes over the training trials")
-    batch_size: int = Field(32, ge=1, description="trials in one forward pass")
+    batch_size: int = Field(
+        32, ge=1, description="trials in one forward pass, of each process where there are several"
+    )
     accumulate: int = Field(
         1,
         ge=1,
-        description="forward passes per optimiser step; the step sees batch_size x accumulate "
-        "trials and equals one such batch",
+        description="forward passes per optimiser step; the step sees batch_size x accumulate x "
+        "devices x nodes trials and equals one such batch",
     )
     bucket_batches: int = Field(
         16,
@@ -79,6 +84,15 @@ class TrainConfig(Config):
     )
     seed: int = Field(0, ge=0, description="seed of batch order, augmentation, dropout, masking")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where to train")
+    devices: int = Field(
+        1, ge=1, description="processes on each machine, one per GPU; each takes part of every step"
+    )
+    nodes: int = Field(1, ge=1, description="machines; start the command on each (torchrun, srun)")
+    strategy: Literal["auto", "ddp", "fsdp"] = Field(
+        "auto",
+        description="of several processes: ddp = each holds the whole model; fsdp = the blocks of "
+        "the Transformer are kept in shards; auto = ddp",
+    )
     n_workers: int = Field(0, ge=0, description="processes that load data; 0 = none beside ours")
     prefetch: int = Field(2, ge=1, description="optimiser steps each worker loads ahead")
     cache_mb: int = Field(
@@ -91,6 +105,16 @@ class TrainConfig(Config):
         None, ge=1, description="also save `last` every so many steps within an epoch; null = no"
     )
     tensorboard: bool = Field(False, description="write TensorBoard events beside metrics.csv")
+
+    @property
+    def n_processes(self) -> int:
+        """Processes on all machines together."""
+        return self.devices * self.nodes
+
+    @property
+    def step_trials(self) -> int:
+        """Trials of one optimiser step, all processes together."""
+        return self.batch_size * self.accumulate * self.n_processes
 
 
 class AugmentConfig(Config):

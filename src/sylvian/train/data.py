@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from sylvian.errors import SylvianError
 from sylvian.train.config import AugmentConfig, TrainConfig
-from sylvian.train.dataset import Batches, CachedReader, GroupDataset, Loaded, Read, unchanged
+from sylvian.train.dataset import CachedReader, GroupDataset, Loaded, Passes, Read, unchanged
 from sylvian.train.sampler import EvaluationSampler, GroupSampler, Pool, Shard, pools_of
 from sylvian.train.seeds import generator_at
 from sylvian.train.state import RunState
@@ -66,17 +66,17 @@ class TrainingData(LightningDataModule):
         )
         return self._loader(self._val, sampler)
 
-    def on_before_batch_transfer(self, batch: Loaded, dataloader_idx: int) -> Batches:
+    def on_before_batch_transfer(self, batch: Loaded, dataloader_idx: int) -> Passes:
         """Raise what went wrong while loading."""
         if isinstance(batch, SylvianError):
             raise batch
         return batch
 
     def transfer_batch_to_device(
-        self, batch: Batches, device: torch.device, dataloader_idx: int
-    ) -> Batches:
+        self, batch: Passes, device: torch.device, dataloader_idx: int
+    ) -> Passes:
         """Move the micro-batches of a group."""
-        return tuple(part.to(device) for part in batch)
+        return batch.to(device)
 
     def _place(self) -> tuple[int, int]:
         trainer = self.trainer
@@ -131,8 +131,8 @@ def training_data(
         pools_of(train, together=task.together, share=share),
         pools_of(val, together=task.together),
     )
-    n_processes = 2 * config.n_workers or 1
-    cached = CachedReader(read, budget_bytes=config.cache_mb * 2**20 // n_processes)
+    n_loaders = config.devices * (2 * config.n_workers or 1)
+    cached = CachedReader(read, budget_bytes=config.cache_mb * 2**20 // n_loaders)
     return TrainingData(
         GroupDataset(train, cached, index, vocabulary, augment, config.seed),
         GroupDataset(val, cached, index, vocabulary),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch.utils.data import Dataset
 
 from sylvian.errors import SylvianError
@@ -17,8 +18,34 @@ from sylvian.train.sampler import Group
 from sylvian.types import Trial, TrialInfo, TrialKey
 
 Read = Callable[[TrialKey], Trial]
-Batches = tuple[Batch, ...]
-Loaded = Batches | SylvianError
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """The batches of a group; none where the group was done before a resume.
+
+    Attributes:
+        batches: One for each pass through the model.
+        idle: The last of them weighs nothing, see `Group`.
+    """
+
+    batches: tuple[Batch, ...]
+    idle: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.batches)
+
+    @property
+    def counted(self) -> tuple[Batch, ...]:
+        """The batches that weigh something."""
+        return self.batches[:-1] if self.idle else self.batches
+
+    def to(self, device: torch.device) -> Passes:
+        """Move every batch."""
+        return replace(self, batches=tuple(batch.to(device) for batch in self.batches))
+
+
+Loaded = Passes | SylvianError
 
 
 class CachedReader:
@@ -73,9 +100,10 @@ class GroupDataset(Dataset[Loaded]):
 
     def __getitem__(self, group: Group) -> Loaded:
         try:
-            return tuple(self._batch(part, group.epoch) for part in group.micro_batches)
+            batches = tuple(self._batch(part, group.epoch) for part in group.micro_batches)
         except SylvianError as failure:
             return failure
+        return Passes(batches, group.idle)
 
     def _batch(self, trials: Sequence[int], epoch: int) -> Batch:
         return make_batch(

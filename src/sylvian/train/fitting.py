@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import signal
 import warnings
@@ -12,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
 
@@ -20,13 +20,16 @@ from sylvian.config import flatten
 from sylvian.errors import CheckpointError, ConfigError, DataError
 from sylvian.train.callbacks import Progress, Recorder, Reporter, Restorer
 from sylvian.train.checkpoints import Checkpoints, Record
-from sylvian.train.config import RUNTIME_FIELDS, AugmentConfig, TrainConfig
+from sylvian.train.config import RUNTIME_FIELDS, SPREAD_FIELDS, AugmentConfig, TrainConfig
 from sylvian.train.data import TrainingData, training_data
 from sylvian.train.dataset import Read
+from sylvian.train.exchange import contact, meet
 from sylvian.train.metrics import Board, MetricsLog
 from sylvian.train.module import Training
+from sylvian.train.processes import check_processes, leads
 from sylvian.train.sampler import participant_of
 from sylvian.train.state import RunState
+from sylvian.train.strategies import engine_options
 from sylvian.train.tasks import Task
 from sylvian.types import TrialInfo, TrialKey
 
@@ -65,6 +68,10 @@ def fit(
 ) -> FitResult:
     """Train a task's model; leaves metrics.csv and checkpoint/{best,last} in `run`.
 
+    With `config.devices` or `config.nodes` above 1, every process calls this with the same
+    arguments. Where nobody started the others (torchrun, srun), Lightning runs this program's
+    command again. The first process alone writes and reports.
+
     A resumed run continues after the last save and gives, on the same machine with the same number
     of threads, the numbers of a run that was never stopped.
 
@@ -82,17 +89,20 @@ def fit(
         progress: Told about every step.
 
     Raises:
-        ConfigError: there are no trials, a session is unknown, or TensorBoard is not installed.
+        ConfigError: there are no trials, a session is unknown, TensorBoard is not installed, or
+            other processes were started than `config` asks for.
         DataError: a trial lacks labels it needs, occurs twice, or cannot be read.
         CheckpointError: `run` already holds a run and `resume` is False, or its state cannot be
             continued with these settings, or the disk is full.
         KeyboardInterrupt: Ctrl-C; the run can be resumed.
-        SylvianError: losses or gradients stayed non-finite for `config.patience_nonfinite` steps.
+        SylvianError: losses or gradients stayed non-finite for `config.patience_nonfinite` steps,
+            or another process is gone.
     """
+    check_processes(config.devices, config.nodes)
     _check_trials(train, val)
     task.admit(train, val)
     settings = _settings(task, config, augment, (train, val), share)
-    checkpoints = Checkpoints(run / "checkpoint", settings=settings)
+    checkpoints = Checkpoints(run / "checkpoint", settings=settings, writes=leads())
     log = MetricsLog(run / "metrics.csv", metric=task.metric)
     record = _open_run(run, checkpoints, log, resume=resume)
     state = RunState()
@@ -104,10 +114,10 @@ def fit(
         train, val, read=read, task=task, config=config, augment=augment, share=share, state=state
     )
     if state.epoch < config.epochs:
-        with _board(run, task, wanted=config.tensorboard) as board:
+        with _board(run, task, wanted=config.tensorboard and leads()) as board:
             recorder = Recorder(checkpoints, log, board=board)
             callbacks: list[Callback] = [Restorer(checkpoints, record), recorder]
-            if progress:
+            if progress and leads():
                 callbacks.append(Reporter(progress, n_epochs=config.epochs))
             _train(module, data, run, callbacks)
     return _result(state)
@@ -120,13 +130,10 @@ def _board(run: Path, task: Task, *, wanted: bool) -> AbstractContextManager[Boa
 def _train(module: Training, data: TrainingData, run: Path, callbacks: list[Callback]) -> None:
     """Let Lightning run the epochs that are left."""
     config = module.config
-    if config.device == "gpu" and not torch.cuda.is_available():
-        raise ConfigError("train.device=gpu, but torch sees no GPU; use cpu or auto")
     module.model.train()
     with quiet_lightning():
         trainer = Trainer(
-            accelerator=config.device,
-            devices=1,
+            **engine_options(config),
             precision="bf16-mixed" if config.precision == "bf16" else "32-true",
             max_epochs=config.epochs - module.state.epoch,
             callbacks=callbacks,
@@ -138,8 +145,22 @@ def _train(module: Training, data: TrainingData, run: Path, callbacks: list[Call
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-        with interruptible():
+        with interruptible(), contact(), _companions(trainer):
             trainer.fit(module, datamodule=data)
+            meet()  # the files of the last epoch are there for everybody
+
+
+@contextmanager
+def _companions(trainer: Trainer) -> Iterator[None]:
+    """See to it that the processes Lightning started end with this one, however it ends.
+
+    They may wait in a collective that nobody joins any more, where no gentler signal reaches them.
+    """
+    try:
+        yield
+    finally:
+        if trainer.strategy.launcher is not None:
+            atexit.register(trainer.strategy.launcher.kill, signal.SIGKILL)
 
 
 @contextmanager
@@ -180,6 +201,8 @@ def _open_run(
     run: Path, checkpoints: Checkpoints, log: MetricsLog, *, resume: bool
 ) -> Record | None:
     """Start the folder, or bring its files back to the last save."""
+    if not leads():
+        return checkpoints.load()
     if log.path.exists() and not resume:
         raise CheckpointError(f"{run}: already holds a run; resume it or choose another folder")
     record = checkpoints.load()
@@ -215,8 +238,9 @@ def _settings(
     parts = {"train": config, "augment": augment}
     for part, settings in parts.items():
         found |= {f"{part}.{name}": value for name, value in flatten(settings)}
-    for name in RUNTIME_FIELDS:
+    for name in RUNTIME_FIELDS | SPREAD_FIELDS:
         del found[f"train.{name}"]
+    found["trials of a step"] = config.step_trials
     for name, infos in zip(("train", "val"), trials, strict=True):
         text = "\n".join(map(task.signature, infos))
         found[f"{name} trials"] = f"{len(infos)} ({sha256(text.encode()).hexdigest()[:12]})"

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from sylvian.errors import SylvianError
 from sylvian.train.config import TrainConfig
-from sylvian.train.dataset import Batches
+from sylvian.train.dataset import Passes
+from sylvian.train.exchange import add_gradients, add_up, begin_alike, n_processes, replicated
 from sylvian.train.optimise import (
     Ema,
     build_optimizer,
@@ -43,6 +44,7 @@ class GroupLoss:
     total: Tensor
     n_items: int
     n_impossible: int
+    n_trials: int
 
 
 class Training(LightningModule):
@@ -71,6 +73,7 @@ class Training(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.AdamW:
         """Build the optimiser, and the average, now that the model is on its device."""
+        begin_alike(self.model)
         if self.config.ema_decay is not None:
             self.ema = Ema(self.model, self.config.ema_decay)
         return build_optimizer(self.model, self.config)
@@ -79,35 +82,46 @@ class Training(LightningModule):
         """Start the clock, before the first batch is loaded."""
         self._mark = time.perf_counter()
 
-    def training_step(self, group: Batches, batch_idx: int) -> None:
+    def training_step(self, group: Passes, batch_idx: int) -> None:
         """Take one optimiser step, or none where the group was done before a resume."""
         if not group:
             return
         seed = derive_seed(self.config.seed, "step", self.state.epoch, batch_idx, self.global_rank)
         with torch_seeded(seed, device=self.device):
             loss = self._backward(group)
-        self._finish_step(group, loss)
+        self._finish_step(group, loss if n_processes() == 1 else self._joined(loss))
         self.state.group = batch_idx + 1
         now = time.perf_counter()
         self.state.tally.seconds += now - self._mark
         self._mark = now
 
-    def _backward(self, group: Batches) -> GroupLoss:
+    def _backward(self, group: Passes) -> GroupLoss:
         """Accumulate the gradient of the group's summed loss."""
         total = torch.zeros((), device=self.device)
         n_items = n_impossible = 0
-        for batch in group:
+        for batch in group.counted:
             parts = self.task.loss(batch, epoch=self.state.epoch)
             self.manual_backward(parts.total * parts.n_items)
             total += parts.total.detach() * parts.n_items
             n_items += parts.n_items
             n_impossible += parts.n_impossible
-        return GroupLoss(total, n_items, n_impossible)
+        return GroupLoss(total, n_items, n_impossible, sum(map(len, group.counted)))
 
-    def _finish_step(self, group: Batches, loss: GroupLoss) -> None:
+    def _joined(self, own: GroupLoss) -> GroupLoss:
+        """Add the losses and gradients of all processes: their shares are one group.
+
+        Afterwards all hold the same numbers to the last bit, so all step, or all skip.
+        """
+        used = [float(parameter.grad is not None) for parameter in replicated(self.model)]
+        counts = [own.n_items, own.n_impossible, own.n_trials]
+        sums = add_up([float(own.total), *counts, *used], device=self.device)
+        add_gradients(self.model, [count > 0 for count in sums[4:]])
+        return GroupLoss(own.total.new_tensor(sums[0]), *map(int, sums[1:4]))
+
+    def _finish_step(self, group: Passes, loss: GroupLoss) -> None:
         """Divide, clip and step; or skip what is not finite."""
         tally = self.state.tally
-        tally.n_trials += sum(len(batch) for batch in group)
+        tally.n_trials += loss.n_trials
         tally.n_impossible += loss.n_impossible
         # one look at the device for both numbers
         total, norm = torch.stack([loss.total, gradient_norm(self.model)]).tolist()
@@ -134,12 +148,12 @@ class Training(LightningModule):
         state.tally.norm_sum += norm
         state.tally.learning_rate = rate
 
-    def _skip(self, group: Batches) -> None:
+    def _skip(self, group: Passes) -> None:
         state = self.state
         state.tally.n_nonfinite += 1
         state.n_in_a_row += 1
         if state.n_in_a_row >= self.config.patience_nonfinite:
-            keys = ", ".join(str(key) for batch in group for key in batch.keys)
+            keys = ", ".join(str(key) for batch in group.batches for key in batch.keys)
             raise SylvianError(
                 f"epoch {state.epoch + 1}: the loss or its gradient was not finite in "
                 f"{state.n_in_a_row} steps in a row, last with {keys}; lower train.learning_rate, "
@@ -157,9 +171,9 @@ class Training(LightningModule):
         if self.ema is not None:
             self.ema.swap()
 
-    def validation_step(self, group: Batches, batch_idx: int) -> None:
+    def validation_step(self, group: Passes, batch_idx: int) -> None:
         """Add a batch to what validation will say."""
-        for batch in group:
+        for batch in group.batches:
             self.task.validate(batch)
 
     def _optimizer(self) -> LightningOptimizer:

@@ -28,10 +28,17 @@ Indices = Int[np.ndarray, " _"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The trials of one optimiser step, cut into micro-batches; empty: already done."""
+    """The trials of one optimiser step, cut into micro-batches; empty: already done.
+
+    Attributes:
+        epoch: The epoch, from 0.
+        micro_batches: Indices of the trials.
+        idle: The last micro-batch weighs nothing: other ranks make one more pass than we need.
+    """
 
     epoch: int
     micro_batches: tuple[tuple[int, ...], ...]
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,8 @@ class GroupSampler(Sampler[Group]):
         first_epoch: Epoch that `set_epoch(0)` means; a resumed run starts later.
         first_group: Groups of the first epoch that are done: they are yielded empty, so that the
             epoch keeps its length and every group its index.
-        shard: Share of a distributed run. Where a group does not divide evenly, trials of the same
-            group are repeated so that every rank makes the same number of passes.
+        shard: Share of a distributed run. Where a group does not divide evenly, some ranks pass a
+            trial once more that weighs nothing: all make as many passes, every trial counts once.
     """
 
     def __init__(
@@ -143,11 +150,13 @@ class GroupSampler(Sampler[Group]):
 
     def _group(self, trials: Indices) -> Group:
         share = trials[self._shard.rank :: self._shard.world]
-        if len(share) < -(-len(trials) // self._shard.world):
-            share = np.append(share, trials[:1])
         starts = range(0, len(share), self._batch_size)
-        parts = (share[start : start + self._batch_size] for start in starts)
-        return Group(self._epoch, tuple(tuple(part.tolist()) for part in parts))
+        parts = [share[start : start + self._batch_size] for start in starts]
+        n_passes = -(-len(trials) // (self._shard.world * self._batch_size))
+        idle = len(parts) < n_passes
+        if idle:
+            parts.append(trials[:1])
+        return Group(self._epoch, tuple(tuple(part.tolist()) for part in parts), idle)
 
 
 class EvaluationSampler(Sampler[Group]):

@@ -1,0 +1,56 @@
+"""Which of several equal processes this is; known from the environment, before torch is loaded.
+
+`torchrun`, `srun` and Lightning's own launcher all start the same command several times and tell
+each process by environment variables who it is. One of them leads: it makes folders, writes files
+and talks to people. The others compute.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sylvian.errors import ConfigError
+
+_INTERACTIVE = ("bash", "interactive")  # shells in which Lightning does not count on srun either
+
+
+def leads() -> bool:
+    """Say whether this process is the one that writes and prints; true where it is alone."""
+    if "RANK" in os.environ:
+        return _number("RANK") == 0
+    if "LOCAL_RANK" in os.environ:
+        return _number("LOCAL_RANK") == 0 and _number("NODE_RANK") == 0
+    return not _by_slurm() or _number("SLURM_PROCID") == 0
+
+
+def check_processes(devices: int, nodes: int) -> None:
+    """Compare what was started with what was asked for.
+
+    Raises:
+        ConfigError: the numbers differ; processes would wait for others that never come, or each
+            would train alone and write over the others' files.
+    """
+    found, wanted = _n_started(), devices * nodes
+    if found is not None and found != wanted:
+        raise ConfigError(
+            f"{found} processes were started, but train.devices={devices} and train.nodes={nodes} "
+            f"ask for {wanted}; set both to what torchrun or srun starts"
+        )
+
+
+def _n_started() -> int | None:
+    """How many processes somebody else started; None where that is left to us."""
+    if "WORLD_SIZE" in os.environ:
+        return _number("WORLD_SIZE")
+    return _number("SLURM_STEP_NUM_TASKS", 1) if _by_slurm() else None
+
+
+def _by_slurm() -> bool:
+    return "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") not in _INTERACTIVE
+
+
+def _number(name: str, default: int = 0) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise ConfigError(f"environment variable {name}={value!r} is not a number; unset it")
+    return int(value)

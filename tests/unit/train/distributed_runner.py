@@ -1,0 +1,97 @@
+"""Train in two processes; a program, because Lightning starts it once more for the second.
+
+Usage: distributed_runner.py FOLDER CASE...; every case leaves a run folder of its name.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from sylvian.decode.greedy import greedy
+from sylvian.errors import SylvianError
+from sylvian.evaluate.rates import count_edits
+from sylvian.models.batch import Batch
+from sylvian.train import AugmentConfig, CtcTask, FitResult, PretrainingTask, TrainConfig, fit
+from unit.train.conftest import make_toy
+from unit.train.test_pretraining import model_of, recordings
+
+# A larger epsilon than the default: where a gradient is zero but for rounding (a key's bias),
+# AdamW would turn the rounding into a step of full size, and another order of sums into another.
+COMMON = {
+    "epochs": 3,
+    "learning_rate": 1e-2,
+    "epsilon": 1e-3,
+    "weight_decay": 1e-2,
+    "ema_decay": 0.9,
+    "device": "cpu",
+}
+ALONE = {"batch_size": 6, "accumulate": 2}
+PAIR = {"batch_size": 3, "accumulate": 2, "devices": 2}
+CASES: dict[str, dict[str, Any]] = {
+    "ctc-ddp": {"task": "ctc"},
+    "pretraining-ddp": {"task": "pretraining"},
+    "resumed-ddp": {"task": "ctc", "fails_at": 4},
+}
+
+
+class Failing(CtcTask):
+    """Fails at one call of `validate`, in every process alike."""
+
+    fails_at = 0
+
+    def validate(self, batch: Batch) -> None:
+        self.fails_at -= 1
+        if self.fails_at == 0:
+            raise SylvianError("as arranged")
+        super().validate(batch)
+
+
+def train(
+    run: Path, *, task: str, fails_at: int = 0, resume: bool = False, **how: Any
+) -> FitResult:
+    """Train one of the two tasks; `how` says by how many processes."""
+    torch.set_num_threads(1)
+    if task == "ctc":
+        toy = make_toy()
+        read, infos = toy.read, [trial.info for trial in toy.trials.values()]
+        task_of = Failing(
+            toy.model(), lambda logits, truth: count_edits(truth, greedy(logits).tokens)
+        )
+        task_of.fails_at = fails_at
+    else:
+        trials = recordings()
+        read, infos = trials.__getitem__, [trial.info for trial in trials.values()]
+        task_of = PretrainingTask(model_of(trials), seed=1)
+    return fit(
+        task_of,
+        train=[info for info in infos if info.split == "train"],
+        val=[info for info in infos if info.split == "val"],
+        read=read,
+        config=TrainConfig(**COMMON | how),
+        augment=AugmentConfig(random_cut=3),
+        run=run,
+        resume=resume,
+    )
+
+
+def main(folder: Path, cases: list[str]) -> None:
+    """Train the cases one after the other, as pretraining and fine-tuning do."""
+    for name in cases:
+        case = PAIR | CASES[name]
+        if "fails_at" in case:
+            try:
+                train(folder / name, save_every_steps=2, **case)
+            except SylvianError:
+                case |= {"fails_at": 0, "resume": True}
+        train(folder / name, **case)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
