@@ -81,7 +81,8 @@ def chosen_places(
     Why here: looking for them on an accelerator would wait until it had computed everything before.
     """
     places = padding_grid(tuple(frames), chosen.device).target[chosen]
-    return places, tuple(int(own.sum()) for own in torch.split(chosen, list(frames)))
+    ends, before = torch.tensor(frames).cumsum(0), functional.pad(chosen.cumsum(0), (1, 0))
+    return places, tuple(before[ends].diff(prepend=before[:1]).tolist())
 
 
 def cut_patches(
