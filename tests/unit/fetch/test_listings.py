@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sylvian.data.corpora import FACTS
+from sylvian.data.corpora import FACTS, corpus_class
 from sylvian.data.fetch import ARCHIVES, HOMES, FetchConfig, fetch, home_of
 from sylvian.data.fetch.digests import DandiEtag, Digest, digest_of
 from sylvian.errors import ConfigError, DataError
@@ -179,11 +179,16 @@ def test_homes_agree_with_the_facts() -> None:
         if name in HOMES and HOMES[name].archive == "dryad":
             assert HOMES[name].record == facts.doi
     assert {"card2024", "willett2023"} <= set(HOMES)
-    assert all(home.archive in ARCHIVES and home.corpus == name for name, home in HOMES.items())
+    assert all(home.archive in ARCHIVES and home.corpus in FACTS for home in HOMES.values())
+    parts = {name: home.corpus for name, home in HOMES.items() if home.corpus != name}
+    for name, corpus in parts.items():
+        with pytest.raises(ConfigError, match=f"{name}' is a part of the corpus '{corpus}'"):
+            corpus_class(name)
+    assert set(parts) == {"falcon_h2", "mc_maze_large", "mc_maze_medium", "mc_maze_small"}
 
 
 def test_directions_name_the_files_we_fetch() -> None:
-    for name in ("card2024", "willett2023"):
+    for name in ("card2024", "willett2023", "kunz2025"):
         assert all(file in FACTS[name].directions for file in HOMES[name].files)
 
 

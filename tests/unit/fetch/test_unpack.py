@@ -3,12 +3,14 @@
 import io
 import os
 import stat
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import py7zr
 import pytest
 
 from sylvian.data.fetch import fetch
@@ -40,9 +42,23 @@ def tarred(files: dict[str, bytes], mode: Any = "w:gz") -> bytes:
     return buffer.getvalue()
 
 
+def sevenzipped(files: dict[str, bytes]) -> bytes:
+    """Pack any name, as py7zr refuses to."""
+    buffer = io.BytesIO()
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        py7zr.SevenZipFile(buffer, "w") as archive,
+    ):
+        patched.setattr(py7zr.py7zr, "check_archive_path", lambda path: True)
+        for name, body in files.items():
+            archive.writestr(body, name)
+    return buffer.getvalue()
+
+
 KINDS: list[tuple[str, Callable[[dict[str, bytes]], bytes]]] = [
     ("x.zip", zipped),
     ("x.tar.gz", tarred),
+    ("x.7z", sevenzipped),
     ("x.tgz", tarred),
     ("x.tar", lambda files: tarred(files, "w")),
     ("x.tar.xz", lambda files: tarred({f"./{name}": body for name, body in files.items()}, "w:xz")),
@@ -69,7 +85,7 @@ def test_members_appear(tmp_path: Path, name: str, pack: Any) -> None:
     assert not list(folder.rglob("*.partial"))
 
 
-@pytest.mark.parametrize(("name", "pack"), KINDS[:2])
+@pytest.mark.parametrize(("name", "pack"), KINDS[:3])
 def test_members_that_are_there_stay(tmp_path: Path, name: str, pack: Any) -> None:
     archive, folder = written(tmp_path, name, pack(FILES))
     unpack(archive, folder, progress=quiet)
@@ -81,7 +97,7 @@ def test_members_that_are_there_stay(tmp_path: Path, name: str, pack: Any) -> No
     assert all((folder / member).stat().st_mtime_ns == before[member] for member in kept)
 
 
-@pytest.mark.parametrize(("name", "pack"), KINDS[:2])
+@pytest.mark.parametrize(("name", "pack"), KINDS[:3])
 def test_other_file_in_the_way_is_left_alone(tmp_path: Path, name: str, pack: Any) -> None:
     archive, folder = written(tmp_path, name, pack(FILES))
     (folder / "data").mkdir()
@@ -91,7 +107,7 @@ def test_other_file_in_the_way_is_left_alone(tmp_path: Path, name: str, pack: An
     assert (folder / "data" / "b.csv").read_bytes() == b"mine, and longer"
 
 
-@pytest.mark.parametrize(("name", "pack"), KINDS[:2])
+@pytest.mark.parametrize(("name", "pack"), KINDS[:3])
 @pytest.mark.parametrize("member", ["../evil", "/tmp/evil", "data/../../evil", "a\\..\\evil"])
 def test_members_outside_are_refused(tmp_path: Path, name: str, pack: Any, member: str) -> None:
     archive, folder = written(tmp_path, name, pack({member: b"evil"}))
@@ -170,7 +186,49 @@ def test_truncated_archives(tmp_path: Path, name: str, pack: Any) -> None:
     assert [path.name for path in folder.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz", "x.tar"])
+def test_a_7z_archive_with_a_wrong_crc_leaves_nothing(tmp_path: Path) -> None:
+    body = bytearray(sevenzipped({"a.bin": os.urandom(50_000)}))
+    body[5000] ^= 1
+    archive, folder = written(tmp_path, "x.7z", bytes(body))
+    with pytest.raises(DataError, match=r"x\.7z: damaged"):
+        unpack(archive, folder, progress=quiet)
+    assert [path.name for path in folder.iterdir()] == ["x.7z"]
+
+
+def test_links_in_a_7z_archive_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc")
+    buffer = io.BytesIO()
+    with py7zr.SevenZipFile(buffer, "w") as file:
+        file.write(tmp_path / "link", "data")
+    archive, folder = written(tmp_path, "x.7z", buffer.getvalue())
+    with pytest.raises(DataError, match="'data' is a link; unpack it by hand"):
+        unpack(archive, folder, progress=quiet)
+    assert [path.name for path in folder.iterdir()] == ["x.7z"]
+
+
+def test_a_7z_archive_with_a_password_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with py7zr.SevenZipFile(buffer, "w", password="secret") as file:
+        file.writestr(b"spikes", "a")
+    archive, folder = written(tmp_path, "x.7z", buffer.getvalue())
+    with pytest.raises(DataError, match="wants a password"):
+        unpack(archive, folder, progress=quiet)
+
+
+def test_without_py7zr_a_person_is_told_what_to_do(
+    shop: Any, tmp_path: Path, hurried: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "py7zr", None)
+    home, archive = shop.dryad({"z.7z": sevenzipped(FILES)})
+    report = fetch(home, tmp_path, config=hurried, archive=archive)
+    assert (report.by_hand, report.unpacked) == (("z.7z",), ())
+    assert "z.7z: unpack it yourself (7-Zip does), or run: pip install" in report.text()
+    monkeypatch.undo()
+    assert fetch(home, tmp_path, config=hurried, archive=archive).unpacked == ("z.7z",)
+    assert (tmp_path / "data" / "b.csv").read_bytes() == FILES["data/b.csv"]
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.7z", "x.tar.gz", "x.tar"])
 def test_what_is_no_archive(tmp_path: Path, name: str) -> None:
     archive, folder = written(tmp_path, name, b"<html>not an archive</html>" * 100)
     with pytest.raises(DataError, match=rf"{name}: damaged"):
@@ -187,13 +245,16 @@ def test_member_larger_than_the_disk(tmp_path: Path) -> None:
 
 def test_kinds() -> None:
     assert can_unpack("A.ZIP") and can_unpack("b.tar.gz") and not can_unpack("c.mat.gz")
-    assert wants_unpacking("Chewie_CO_2016.7z") and not wants_unpacking("a.zip")
+    assert can_unpack("Chewie_CO_2016.7z") and not wants_unpacking("Chewie_CO_2016.7z")
+    assert wants_unpacking("a.rar") and not wants_unpacking("a.zip")
 
 
 def test_fetch_unpacks_once(shop: Any, tmp_path: Path, hurried: Any) -> None:
-    home, archive = shop.dryad({"x.zip": zipped(FILES), "in/y.tar.gz": tarred(FILES), "z.7z": b"7"})
+    home, archive = shop.dryad(
+        {"x.zip": zipped(FILES), "in/y.tar.gz": tarred(FILES), "z.rar": b"7"}
+    )
     report = fetch(home, tmp_path, config=hurried, archive=archive)
-    assert report.unpacked == ("in/y.tar.gz", "x.zip") and report.by_hand == ("z.7z",)
+    assert report.unpacked == ("in/y.tar.gz", "x.zip") and report.by_hand == ("z.rar",)
     assert (tmp_path / "in" / "data" / "b.csv").read_bytes() == FILES["data/b.csv"]
     stages: list[str] = []
     fetch(home, tmp_path, config=hurried, archive=archive, progress=lambda *a: stages.append(a[0]))

@@ -96,6 +96,14 @@ _PLACES = {
     "synthetic": ("synthetic", "Synthetic", "SYNTHETIC"),
 }
 
+# What `fetch` knows by a name of its own -> the corpus whose reader takes it.
+_READ_BY = {
+    "falcon_h2": "falcon",
+    "mc_maze_large": "mc_maze",
+    "mc_maze_medium": "mc_maze",
+    "mc_maze_small": "mc_maze",
+}
+
 _Value = TypeVar("_Value")
 
 
@@ -141,6 +149,12 @@ def corpus_class(name: str) -> CorpusClass:
         from sylvian.data.corpora.brainset import Brainset
 
         return partial(Brainset, name=name.removeprefix(BRAINSET))
+    if name in _READ_BY:
+        other = _READ_BY[name]
+        raise ConfigError(
+            f"{name!r} is a part of the corpus {other!r}, which reads it: use that name, as in "
+            f"'sylvian prepare {other}'"
+        )
     if not homes:
         raise ConfigError(
             f"unknown corpus {name!r}; there are: {', '.join(corpus_names())}, and "

@@ -38,8 +38,8 @@ KUNZ2025 = CorpusFacts(
     citation="Kunz et al. 2025, Inner speech in motor cortex and implications for speech "
     "neuroprostheses, Cell 188",
     doi="10.5061/dryad.gf1vhhn1j",
-    directions="download sentenceData.zip, isolatedVerbalBehaviors.zip and "
-    "interleavedVerbalBehaviors.zip, or any of them, from "
+    directions="run 'sylvian fetch kunz2025 --raw DIR', or download sentenceData.zip, "
+    "isolatedVerbalBehaviors.zip and interleavedVerbalBehaviors.zip, or any of them, from "
     "https://doi.org/10.5061/dryad.gf1vhhn1j (Dryad may ask you to log in), unzip, and pass as "
     "--raw the folder that holds their folders; docs/corpora.md says which files of sentenceData "
     "are read",

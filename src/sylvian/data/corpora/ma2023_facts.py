@@ -45,8 +45,9 @@ MA2023 = CorpusFacts(
     citation="Ma et al. 2023, Using adversarial networks to extend brain computer interface "
     "decoding accuracy over time, eLife 12, e84296",
     doi="10.5061/dryad.cvdncjt7n",
-    directions="run 'sylvian fetch ma2023 --raw DIR' and unpack there what ends in .7z, or "
-    "download Chewie_CO_2016.7z, Greyson_Key_2019.7z, Jango_ISO_2015.7z, "
+    directions="run 'sylvian fetch ma2023 --raw DIR', which unpacks the .7z archives if py7zr is "
+    "installed (pip install 'sylvian[sevenzip]'; or unpack them there with 7-Zip), or download "
+    "Chewie_CO_2016.7z, Greyson_Key_2019.7z, Jango_ISO_2015.7z, "
     "Mihili_CO_2014.7z, Mihili_RT_2013_2014.7z and Spike_ISO_2012.7z from "
     "https://doi.org/10.5061/dryad.cvdncjt7n (Dryad may ask you to log in), unpack, and pass as "
     "--raw the folder that holds them",

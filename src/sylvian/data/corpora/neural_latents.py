@@ -32,7 +32,8 @@ MC_MAZE = CorpusFacts(
     splits=_SPLITS,
     licence="CC-BY-4.0",
     citation=_CITATION,
-    directions="run 'sylvian fetch mc_maze --raw DIR' for the full set, or download any of "
+    directions="run 'sylvian fetch mc_maze --raw DIR' for the full set, or fetch mc_maze_large, "
+    "mc_maze_medium or mc_maze_small, or download any of "
     "https://dandiarchive.org/dandiset/000128 (full), 000138 (large), 000139 (medium) and 000140 "
     "(small), and pass as --raw the folder that holds them",
 )

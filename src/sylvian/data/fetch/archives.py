@@ -124,11 +124,12 @@ class Home:
     """Where a corpus lives.
 
     Attributes:
-        corpus: Its name.
+        corpus: Name it is prepared by.
         archive: Key of `ARCHIVES`.
         record: DOI (Dryad), dandiset number (DANDI) or record number (Zenodo).
         files: Patterns of the files our reader needs; empty for all of them. `*` also spans `/`.
         version: Published version of a dandiset; empty for the newest.
+        name: What fetch calls it, if it is one of several records of a corpus.
     """
 
     corpus: str
@@ -136,6 +137,7 @@ class Home:
     record: str
     files: tuple[str, ...] = ()
     version: str = ""
+    name: str = ""
 
 
 # Records and file names: shared/design/paper.md 1.1 to 1.4 and the readers' own facts. Versions are
@@ -151,12 +153,17 @@ _HOMES = (
     Home("willett2023", "dryad", "10.5061/dryad.x69p8czpq", ("competitionData.tar.gz",)),
     Home("willett2021", "dryad", "10.5061/dryad.wh70rxwmv", ("handwritingBCIData.tar.gz",)),
     Home("fan2023", "dryad", "10.5061/dryad.hqbzkh1p6"),
-    Home("kunz2025", "dryad", "10.5061/dryad.gf1vhhn1j", ("sentenceData.zip",)),
+    Home(
+        "kunz2025",
+        "dryad",
+        "10.5061/dryad.gf1vhhn1j",
+        ("sentenceData.zip", "isolatedVerbalBehaviors.zip", "interleavedVerbalBehaviors.zip"),
+    ),
     Home("chowdhury2020", "dryad", "10.5061/dryad.nk98sf7q7"),
     Home("ma2023", "dryad", "10.5061/dryad.cvdncjt7n"),
     Home("odoherty2017", "zenodo", "3854034", ("*.mat",)),
     Home("falcon", "dandi", "000950", _NWB, "0.241029.1403"),
-    Home("falcon_h2", "dandi", "000950", _NWB, "0.241029.1403"),
+    Home("falcon", "dandi", "000950", _NWB, "0.241029.1403", name="falcon_h2"),
     Home("falcon_h1", "dandi", "000954", _NWB),
     Home("falcon_m1", "dandi", "000941", _NWB),
     Home("falcon_m2", "dandi", "000953", _NWB),
@@ -166,9 +173,11 @@ _HOMES = (
     Home("temmar2025", "dandi", "001201", _NWB, "0.251023.2336"),
     Home("mc_maze", "dandi", "000128", _NWB, "0.220113.0400"),
     Home("mc_rtt", "dandi", "000129", _NWB, "0.241017.1444"),
-    Home("mc_maze_small", "dandi", "000140", _NWB, "0.220113.0408"),
+    Home("mc_maze", "dandi", "000138", _NWB, name="mc_maze_large"),
+    Home("mc_maze", "dandi", "000139", _NWB, name="mc_maze_medium"),
+    Home("mc_maze", "dandi", "000140", _NWB, "0.220113.0408", name="mc_maze_small"),
 )
-HOMES = {home.corpus: home for home in _HOMES}
+HOMES = {home.name or home.corpus: home for home in _HOMES}
 
 
 def home_of(corpus: str) -> Home:

@@ -21,6 +21,7 @@ from sylvian.data.fetch.dryad import list_dryad
 from sylvian.data.fetch.names import place
 from sylvian.data.fetch.patience import FetchConfig, Refused, Stopped
 from sylvian.data.fetch.record import Record, alone
+from sylvian.data.fetch.sevenzip import HOW
 from sylvian.data.fetch.unpack import can_unpack, unpack, wants_unpacking
 from sylvian.data.fetch.zenodo import list_zenodo
 from sylvian.data.files import PARTIAL
@@ -46,7 +47,7 @@ class FetchReport:
         n_bytes: Size of all these files.
         unpacked: Archives taken apart, now or before.
         unverified: Files without a published checksum: only their size was compared.
-        by_hand: Archives of a kind we cannot unpack.
+        by_hand: Archives of a kind we cannot unpack (7z without py7zr).
     """
 
     corpus: str
@@ -67,7 +68,7 @@ class FetchReport:
             f"in {self.raw}, {self.n_downloaded} of them new"
         ]
         lines += [f"  unpacked {name}" for name in self.unpacked]
-        lines += [f"  unpack {name} yourself: 7-Zip does" for name in self.by_hand]
+        lines += [f"  {name}: {HOW}" for name in self.by_hand]
         if self.unverified:
             lines.append(f"  no checksum is published for {_some(self.unverified)}")
         return "\n".join(lines)

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from sylvian.data.fetch.names import place
+from sylvian.data.fetch.sevenzip import has_sevenzip, opened_sevenzip, sevenzip_damage
 from sylvian.data.files import PARTIAL
 from sylvian.errors import DataError
 
 _ZIP = (".zip",)
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_OTHER = (".7z", ".rar")
+_SEVENZIP = (".7z",)
+_OTHER = (".rar",)
 _SPARE_BYTES = 2**24
 _DAMAGE = (
     tarfile.TarError,
@@ -36,16 +38,17 @@ Opener = Callable[[], Any]  # gives the content of a member as a binary file
 
 def can_unpack(name: str) -> bool:
     """Whether `unpack` knows this kind of archive, by its name."""
-    return name.lower().endswith((*_ZIP, *_TAR))
+    kinds = (*_ZIP, *_TAR, *_SEVENZIP) if has_sevenzip() else (*_ZIP, *_TAR)
+    return name.lower().endswith(kinds)
 
 
 def wants_unpacking(name: str) -> bool:
     """Whether this is an archive that a person has to unpack."""
-    return name.lower().endswith(_OTHER)
+    return name.lower().endswith((*_SEVENZIP, *_OTHER)) and not can_unpack(name)
 
 
 def unpack(archive: Path, folder: Path, *, progress: Progress) -> dict[str, int]:
-    """Take a zip or tar archive apart below `folder`; members that are there already stay.
+    """Take a zip, tar or 7z archive apart below `folder`; members that are there already stay.
 
     A member appears under its name only when it is complete (and, in a zip, its CRC-32 is right),
     so an interrupted unpacking goes on where it was. Nothing but folders and plain files is made.
@@ -62,17 +65,18 @@ def unpack(archive: Path, folder: Path, *, progress: Progress) -> dict[str, int]
         DataError: the archive is damaged, asks for a path outside `folder`, a link, a device or a
             password; a file of another size is in the way; or the disk has no room.
     """
-    walk = _zip_members if archive.name.lower().endswith(_ZIP) else _tar_members
     members: dict[str, int] = {}
+    is_sevenzip = archive.name.lower().endswith(_SEVENZIP)
+    damage: tuple[type[Exception], ...] = (*_DAMAGE, *sevenzip_damage()) if is_sevenzip else _DAMAGE
     try:
-        for name, n_bytes, source, done, total in walk(archive, folder):
+        for name, n_bytes, source, done, total in _walk(archive)(archive, folder):
             path = place(folder, name)
             if name in members:
                 raise DataError(f"{archive}: holds two files named {name!r}; unpack it by hand")
             _write(path, n_bytes, source, archive)
             members[name] = n_bytes
             progress(name, done, total)
-    except _DAMAGE as failure:
+    except damage as failure:
         raise DataError(
             f"{archive}: damaged ({type(failure).__name__}: {failure}); delete it and run again"
         ) from failure
@@ -85,6 +89,26 @@ def unpack(archive: Path, folder: Path, *, progress: Progress) -> dict[str, int]
 
 # name, bytes, how to open it, archive's bytes done and in all
 _Member = tuple[str, int, Opener, int, int]
+
+
+def _walk(archive: Path) -> Callable[[Path, Path], Iterator[_Member]]:
+    name = archive.name.lower()
+    if name.endswith(_SEVENZIP):
+        return _sevenzip_members
+    return _zip_members if name.endswith(_ZIP) else _tar_members
+
+
+def _sevenzip_members(archive: Path, folder: Path) -> Iterator[_Member]:
+    with opened_sevenzip(archive, folder, check_room=_check_room) as (aside, members):
+        total, done = sum(members.values()), 0
+        for name, n_bytes in members.items():
+            done += n_bytes
+            yield name, n_bytes, _reader(aside / name), done, total
+            (aside / name).unlink(missing_ok=True)  # so that no member is there twice for long
+
+
+def _reader(path: Path) -> Opener:
+    return lambda: path.open("rb")
 
 
 def _zip_members(archive: Path, folder: Path) -> Iterator[_Member]:
