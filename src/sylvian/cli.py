@@ -284,6 +284,66 @@ def sweep(
 
 
 @app.command()
+def probe(
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pretraining runs, or folders of saved models, and key=value overrides, of which "
+            "corpus=NAME is needed."
+        ),
+    ],
+    data: Data = Path("data"),
+    runs: Runs = Path("runs"),
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Fine-tunings of each.")] = 3,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="The budget of each.")] = 10,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for the table.")] = None,
+    json: Json = False,
+) -> None:
+    """Fine-tune pretrained trunks briefly under one budget, beside the same one from scratch."""
+    from sylvian.studies import probe as run_probe
+
+    named = [item for item in checkpoints if "=" not in item]
+    overrides = [item for item in checkpoints if "=" in item]
+    with _progress() as progress:
+        result = run_probe(
+            named,
+            overrides,
+            data=data,
+            runs=runs,
+            seeds=seeds,
+            epochs=epochs,
+            out=out,
+            progress=progress,
+        )
+    _finish(result, json, result.table())
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="table4, table8, table9 or figure8.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="corpus=NAME, key=value for every row, ROW:key=value for one of them alone."
+        ),
+    ] = None,
+    data: Data = Path("data"),
+    runs: Runs = Path("runs"),
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row.")] = 3,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for the table.")] = None,
+    json: Json = False,
+) -> None:
+    """Run one of the paper's tables on a prepared corpus: every row, several seeds, intervals."""
+    from sylvian.studies import run_study
+
+    with _progress() as progress:
+        result = run_study(
+            name, overrides or (), data=data, runs=runs, seeds=seeds, out=out, progress=progress
+        )
+    _finish(result, json, result.table())
+
+
+@app.command()
 def decode(
     run: Run,
     split: Split,
@@ -383,9 +443,13 @@ def lm_build(
 
 
 def _finish(result: Any, as_json: bool, text: Any) -> None:
-    """Print for a person, then, when asked, one JSON line for a program."""
+    """Print for a person, or one JSON line for a program; one of several processes does."""
     from rich.console import Console
 
+    from sylvian.train.processes import leads
+
+    if not leads():
+        return
     if not as_json:
         Console(soft_wrap=True, highlight=False).print(text)
         return
@@ -400,7 +464,9 @@ def _finish(result: Any, as_json: bool, text: Any) -> None:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """Draw bars on standard error when a person is watching; stay silent otherwise."""
-    if not sys.stderr.isatty():
+    from sylvian.train.processes import leads
+
+    if not (leads() and sys.stderr.isatty()):
         from sylvian.types import silent
 
         yield silent

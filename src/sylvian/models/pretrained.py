@@ -95,6 +95,18 @@ def read_pretrained_extra(folder: Path) -> dict[str, Any]:
     return read_description(folder, PretrainingFile, _FILE)[0].extra
 
 
+def trunk_sizes(folder: Path) -> dict[str, int | float]:
+    """Give the sizes that an encoder needs to take over a saved model's trunk, by config key.
+
+    Raises:
+        CheckpointError: there is no model, or one without a Transformer's trunk.
+    """
+    saved, _, folder = _read_encoder(folder)
+    if not isinstance(saved, TransformerConfig):
+        raise CheckpointError(f"{folder}: a {type(saved).__name__} has no trunk to hand on")
+    return {name: getattr(saved, name) for name in _MEANING}
+
+
 def load_trunk(encoder: Encoder, folder: Path, *, read_ins: bool = False) -> tuple[str, ...]:
     """Start an encoder from the trunk of a saved model, pretrained or fine-tuned.
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from sylvian.errors import ConfigError
 
 _SUMS = ("total", "squares", "sse")
+_ROUNDING = 1e-12
+_AT_ONCE = 250  # resamples held in memory together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,7 @@ class ReconstructionSums:
         """Squared deviations of each channel from its own mean over these bins."""
         spread: Float[np.ndarray, " channels"] = self.squares - self.total**2 / max(self.n_bins, 1)
         # What rounding leaves of a channel that never changes is not variance.
-        return np.where(spread > 1e-12 * self.squares, spread, 0.0)
+        return np.where(spread > _ROUNDING * self.squares, spread, 0.0)
 
     @property
     def r2(self) -> float:
@@ -139,15 +141,27 @@ def _resampled(
 ) -> Float[np.ndarray, " resamples"]:
     add_up(trials)  # refuses what does not add up
     n_bins = np.array([own.n_bins for own in trials], dtype=np.float64)
-    sums = [np.stack([getattr(own, name) for own in trials]) for name in _SUMS]
+    sums = {name: np.stack([getattr(own, name) for own in trials]) for name in _SUMS}
     rng = np.random.default_rng(seed)
-    draws = np.empty(n_resamples)
-    for at in range(n_resamples):
-        weights = np.bincount(rng.integers(len(trials), size=len(trials)), minlength=len(trials))
-        total, squares, sse = (weights @ own for own in sums)
-        drawn = ReconstructionSums(int(weights @ n_bins), total, squares, sse)
-        draws[at] = drawn.r2
-    return draws
+    chances = np.full(len(trials), 1 / len(trials))
+    parts = [
+        _drawn_r2(rng.multinomial(len(trials), chances, size=size), n_bins, sums)
+        for size in np.diff([*range(0, n_resamples, _AT_ONCE), n_resamples])
+    ]
+    return np.concatenate(parts)
+
+
+def _drawn_r2(
+    weights: Int[np.ndarray, "resamples trials"],
+    n_bins: Float[np.ndarray, " trials"],
+    sums: Mapping[str, Float[np.ndarray, "trials channels"]],
+) -> Float[np.ndarray, " resamples"]:
+    """R² of every resample; NaN where nothing varies."""
+    total, squares, sse = (weights @ sums[name] for name in _SUMS)
+    spread = squares - total**2 / np.maximum(weights @ n_bins, 1)[:, None]
+    sst = np.where(spread > _ROUNDING * squares, spread, 0.0).sum(1)
+    ratio = np.divide(sse.sum(1), sst, out=np.full(len(sst), np.nan), where=sst > 0)
+    return np.asarray(1.0 - ratio)
 
 
 def _interval(draws: Float[np.ndarray, " resamples"]) -> tuple[float, float]:

@@ -1,0 +1,357 @@
+"""Training and judging the rows of a study."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sylvian import pipeline
+from sylvian.errors import ConfigError
+from sylvian.recipes import Pretraining, build_recipe
+from sylvian.studies.lines import ATTEMPTED, IMAGINED, STUDIES, Line, Study, overrides_of
+from sylvian.studies.outcome import StudyResult, StudyRow
+from sylvian.types import EditCounts, Progress, Strategy, silent
+
+if TYPE_CHECKING:
+    from sylvian.runs import RunFolder
+
+
+def run_study(
+    name: str,
+    overrides: Sequence[str],
+    *,
+    data: Path,
+    runs: Path,
+    seeds: int = 3,
+    out: Path | None = None,
+    progress: Progress = silent,
+) -> StudyResult:
+    """Run one of the paper's tables on a prepared corpus.
+
+    Args:
+        name: One of `STUDIES`.
+        overrides: `corpus=NAME` and whatever `sylvian train` takes; `start.*` reaches the rows
+            that pretrain, `encoder.*` the Transformers, and `ROW:key=value` one row alone.
+        data: Folder of prepared corpora.
+        runs: Folder of runs.
+        seeds: Trainings of each row, seeds 0, 1, ...; pretraining is repeated with each.
+        out: JSON file for the table.
+        progress: Told how far it is.
+
+    Raises:
+        ConfigError: no such study, corpus, or key.
+        SylvianError: as `pipeline.train`.
+    """
+    if name not in STUDIES:
+        raise ConfigError(f"no study {name!r}; studies are: {', '.join(STUDIES)}")
+    study = STUDIES[name]
+    return _run(
+        study, overrides, data=data, runs=runs, seeds=seeds, split="test", out=out,
+        progress=progress,
+    )  # fmt: skip
+
+
+def probe(
+    checkpoints: Sequence[str],
+    overrides: Sequence[str],
+    *,
+    data: Path,
+    runs: Path,
+    seeds: int = 3,
+    epochs: int = 10,
+    out: Path | None = None,
+    progress: Progress = silent,
+) -> StudyResult:
+    """Fine-tune saved trunks briefly under one budget, beside the same encoder from scratch.
+
+    Judged on `val`, because whoever compares trunks is choosing one.
+
+    Args:
+        checkpoints: Pretraining runs, or folders of saved models, of one encoder size.
+        overrides: `corpus=NAME` and whatever `sylvian train` takes.
+        data: Folder of prepared corpora.
+        runs: Folder of runs.
+        seeds: Fine-tunings of each.
+        epochs: The budget: passes over the labelled training trials.
+        out: JSON file for the table.
+        progress: Told how far it is.
+
+    Raises:
+        CheckpointError: there is no such model, or the trunks differ in size.
+        ConfigError: no such corpus or key.
+    """
+    from sylvian.models.pretrained import trunk_sizes
+    from sylvian.training import saved_model
+
+    if not checkpoints:
+        raise ConfigError("probe: which trunk? name at least one pretraining run")
+    folders = [saved_model(name, runs) for name in checkpoints]
+    trunks = [trunk_sizes(folder) for folder in folders]
+    sizes = [f"encoder.{key}={value}" for key, value in trunks[0].items()]
+    for folder, trunk in zip(folders, trunks, strict=True):
+        if trunk != trunks[0]:
+            raise ConfigError(
+                f"{folder}: a trunk of other sizes than {folders[0]}; probe them apart, each "
+                "beside its own encoder from scratch"
+            )
+    labels = _names(folders)
+    starts = [json.dumps({"kind": "checkpoint", "path": str(f.resolve())}) for f in folders]
+    lines = [Line("from scratch", "tfs", (*sizes,))]
+    lines += [
+        Line(label, "tfs", (*sizes, f"start={start}"))
+        for label, start in zip(labels, starts, strict=True)
+    ]
+    study = Study(f"Probe: {epochs} epochs of fine-tuning", tuple(lines), against="from scratch")
+    budget = [f"train.epochs={epochs}", *overrides]
+    return _run(
+        study, budget, data=data, runs=runs, seeds=seeds, split="val", out=out, progress=progress
+    )
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Call runs by their names, and other models by their folders."""
+    return [
+        folder.parent.parent.name if folder.parent.name == "checkpoint" else folder.name
+        for folder in folders
+    ]
+
+
+def _run(
+    study: Study,
+    overrides: Sequence[str],
+    *,
+    data: Path,
+    runs: Path,
+    seeds: int,
+    split: str,
+    out: Path | None,
+    progress: Progress,
+) -> StudyResult:
+    started = time.perf_counter()
+    if seeds < 1:
+        raise ConfigError("a study needs at least one seed; three tell something about training")
+    corpus = _said(overrides, "corpus")
+    if corpus is None:
+        raise ConfigError("which corpus? add corpus=NAME, e.g. corpus=card2024")
+    cells = list(_columns(study, corpus, overrides, data))
+    n_all, done = len(cells) * seeds, 0
+    rows: list[StudyRow] = []
+    for column in _grouped(cells):
+        measured: list[_Measured] = []
+        for cell in column:
+            found = []
+            for seed in range(seeds):
+                note = f"{cell.participant} {cell.line.label} seed {seed}"
+                told = _Told(progress, f"{done + 1}/{n_all} {note}")
+                found.append(_train_one(cell, overrides, seed, data, runs, split, told))
+                done += 1
+            measured.append(_Measured(cell, tuple(found)))
+        rows += _rows(measured, study.against)
+    result = StudyResult(
+        title=study.title,
+        corpus=corpus,
+        split=split,
+        against=study.against,
+        seeds=tuple(range(seeds)),
+        overrides=tuple(overrides),
+        rows=tuple(rows),
+        seconds=time.perf_counter() - started,
+        file=None if out is None else str(out),
+    )
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(asdict(result), indent=1) + "\n")
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    participant: str
+    strategies: tuple[Strategy, ...]
+    line: Line
+
+    @property
+    def speech(self) -> str:
+        return "imagined" if self.strategies == IMAGINED else "attempted"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    run: RunFolder
+    counts: tuple[EditCounts, ...]
+    seconds: float
+    hours: float | None
+    r2: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    cell: _Cell
+    found: tuple[_Found, ...]
+
+    @property
+    def counts(self) -> list[tuple[EditCounts, ...]]:
+        return [one.counts for one in self.found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Pass progress on under one heading."""
+
+    progress: Progress
+    heading: str
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        self.progress(f"{self.heading}: {stage}", done, total, note)
+
+
+def _said(overrides: Sequence[str], key: str) -> str | None:
+    found = [item.partition("=")[2] for item in overrides if item.partition("=")[0] == key]
+    return found[-1] if found else None
+
+
+def _columns(study: Study, corpus: str, overrides: Sequence[str], data: Path) -> Iterator[_Cell]:
+    """List participants and kinds of speech that have labels, each with its rows."""
+    from sylvian.data.store import PreparedCorpus
+
+    infos = PreparedCorpus.open(data, corpus).infos
+    wanted = _said(overrides, "participant")
+    there = {(i.key.participant, i.strategy) for i in infos if i.phonemes}
+    names = sorted({name for name, _ in there if wanted in (None, name)})
+    some = False
+    for participant in names:
+        for strategies in (ATTEMPTED, IMAGINED):
+            is_imagined = strategies == IMAGINED
+            if not any((participant, one) in there for one in strategies):
+                continue
+            for line in study.lines:
+                if is_imagined or not (line.imagined or study.imagined_only):
+                    some = True
+                    yield _Cell(participant, strategies, line)
+    if not some:
+        what = "imagined speech" if study.imagined_only else "labelled speech"
+        raise ConfigError(f"{corpus}: no {what} of {wanted or 'anybody'} to fine-tune on")
+
+
+def _grouped(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
+    columns: dict[tuple[str, str], list[_Cell]] = {}
+    for cell in cells:
+        columns.setdefault((cell.participant, cell.speech), []).append(cell)
+    yield from columns.values()
+
+
+def _train_one(
+    cell: _Cell,
+    overrides: Sequence[str],
+    seed: int,
+    data: Path,
+    runs: Path,
+    split: str,
+    progress: Progress,
+) -> _Found:
+    corpus = _said(overrides, "corpus")
+    recipe = build_recipe(cell.line.recipe, [f"corpus={corpus}"])
+    strategies = json.dumps([one.value for one in cell.strategies])
+    chosen = [
+        "splits=bit",
+        *overrides_of(cell.line, overrides, recipe),
+        f"participant={cell.participant}",
+        f"strategies={strategies}",
+        f"train.seed={seed}",
+        *([f"start.train.seed={seed}"] if isinstance(recipe.start, Pretraining) else []),
+    ]
+    run = _trained(cell.line.recipe, chosen, data, runs, progress)
+    outcome = run.training
+    hours, r2 = _pretraining_of(run)
+    counts = _edits(run, split, progress)
+    return _Found(run, counts, outcome["seconds"], hours, r2)
+
+
+def _trained(
+    recipe: str, overrides: list[str], data: Path, runs: Path, progress: Progress
+) -> RunFolder:
+    """Train, or go on where an interrupted study stopped."""
+    from sylvian.runs import RunFolder
+
+    wanted = build_recipe(recipe, overrides)
+    for path in sorted(runs.glob(f"{recipe}-*/recipe.json")):
+        run = RunFolder(path.parent)
+        if not run.is_finished and run.recipe == wanted:
+            result = pipeline.train(
+                recipe, (), data=data, runs=runs, resume=str(run.path), progress=progress
+            )
+            return RunFolder(Path(result.run))
+    result = pipeline.train(recipe, overrides, data=data, runs=runs, progress=progress)
+    return RunFolder(Path(result.run))
+
+
+def _pretraining_of(run: RunFolder) -> tuple[float | None, float | None]:
+    from sylvian.runs import RunFolder
+
+    start = run.environment["start"]
+    if not start:
+        return None, None
+    stage = RunFolder(Path(start["path"]).parent.parent)
+    if not (stage.path / "recipe.json").is_file() or not stage.is_pretraining:
+        return None, None
+    return stage.training["hours"], stage.training["val_r2"]
+
+
+def _edits(run: RunFolder, split: str, progress: Progress) -> tuple[EditCounts, ...]:
+    """Count phoneme errors of greedy decoding, trial by trial in the order of the keys."""
+    from sylvian.decode.greedy import greedy
+    from sylvian.evaluate import Protocol, count_edits
+    from sylvian.jobs import Job, encode, spoken
+
+    job = Job.open(run, split)
+    logits = {own.key: own for own in encode(job, progress)[0]}
+    infos = spoken(job.infos, split)
+    Protocol.open(run.path).opened(split, [info.key for info in infos])
+    return tuple(
+        count_edits(info.phonemes or (), greedy(logits[info.key]).tokens)
+        for info in sorted(infos, key=lambda info: info.key)
+    )
+
+
+def _rows(measured: Sequence[_Measured], against: str) -> Iterator[StudyRow]:
+    from sylvian.evaluate import bootstrap_seeds, paired_bootstrap_seeds, seeds_rate
+
+    base = next((one for one in measured if one.cell.line.label == against), None)
+    for one in measured:
+        low, high = bootstrap_seeds(one.counts)
+        row = StudyRow(
+            participant=one.cell.participant,
+            speech=one.cell.speech,
+            label=one.cell.line.label,
+            n_seeds=len(one.found),
+            n_trials=len(one.counts[0]),
+            per=seeds_rate(one.counts),
+            low=low,
+            high=high,
+            difference=None,
+            difference_low=None,
+            difference_high=None,
+            p=None,
+            hours=one.found[0].hours,
+            r2=_mean([found.r2 for found in one.found if found.r2 is not None]),
+            seconds=sum(found.seconds for found in one.found) / len(one.found),
+            runs=tuple(str(found.run.path) for found in one.found),
+        )
+        if base is not None and one is not base:
+            gain = paired_bootstrap_seeds(one.counts, base.counts)
+            row = replace(
+                row,
+                difference=gain.difference,
+                difference_low=gain.low,
+                difference_high=gain.high,
+                p=gain.p,
+            )
+        yield row
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

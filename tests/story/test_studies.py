@@ -1,0 +1,107 @@
+"""The paper's tables in the smallest size that still is the real thing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from story.driving import Call
+from sylvian import pipeline
+from sylvian.data.synthetic import (
+    LatentConfig,
+    MonkeyConfig,
+    SharedSpeaker,
+    SyntheticConfig,
+    simulate,
+)
+
+TINY = [
+    "encoder.width=16",
+    "encoder.depth=1",
+    "encoder.heads=1",
+    "encoder.feedforward=16",
+    "rnn:encoder.width=8",
+    "rnn:encoder.depth=1",
+    "train.epochs=1",
+    "start.train.epochs=1",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("studies")
+    latent = LatentConfig(sharing=1.0)
+    people = (
+        SharedSpeaker(
+            name="S15",
+            layout="card2024",
+            sessions=2,
+            train_trials=12,
+            eval_trials=6,
+            hidden_trials=2,
+            max_words=3,
+            fifty_share=1.0,
+            train_only_sessions=(),
+            imagined={"sessions": (1,)},
+            latent=latent,
+        ),
+        MonkeyConfig(name="M1", sessions=1, blocks=3, block_trials=4, electrodes=16, latent=latent),
+    )
+    simulate(SyntheticConfig(participants=people), folder / "raw")
+    pipeline.prepare_corpus("synthetic", raw=folder / "raw", data=folder / "data")
+    return folder
+
+
+def test_table_4_has_every_row_for_both_kinds_of_speech(home: Path, sylvian: Call) -> None:
+    file = home / "table4.json"
+    asked = ["study", "table4", "corpus=synthetic", *TINY, "--seeds", 1, "--out", file]
+    found = sylvian(*asked, "--json").json
+    labels = {
+        kind: [row["label"] for row in found["rows"] if row["speech"] == kind]
+        for kind in ("attempted", "imagined")
+    }
+    assert labels["attempted"] == ["rnn", "tfs", "human", "all"]
+    assert labels["imagined"] == ["rnn", "tfs", "human", "all", "cross_task_only"]
+    for row in found["rows"]:
+        assert row["low"] <= row["per"] <= row["high"]
+        assert (row["difference"] is None) == (row["label"] == "tfs")
+        assert (row["hours"] is None) == (row["label"] in ("rnn", "tfs", "cross_task_only"))
+        assert len(row["runs"]) == row["n_seeds"] == 1
+    assert json.loads(file.read_text())["rows"] == found["rows"]
+    stages = {path.name for path in (home / "runs").glob("pretraining-*")}
+    assert len(stages) == 2  # two mixes; both kinds of speech share them
+    again = sylvian(*asked)
+    assert "S15, imagined" in again.out
+    assert "change" in again.out
+    assert {path.name for path in (home / "runs").glob("pretraining-*")} == stages
+
+
+def test_a_probe_compares_trunks_with_none(home: Path, sylvian: Call) -> None:
+    stages = sorted(str(path) for path in (home / "runs").glob("pretraining-*"))[:2]
+    asked = ["probe", *stages, "corpus=synthetic", "--epochs", 1, "--seeds", 1, "--json"]
+    found = sylvian(*asked).json
+    assert found["split"] == "val"
+    attempted = [row for row in found["rows"] if row["speech"] == "attempted"]
+    assert [row["label"] for row in attempted] == [
+        "from scratch",
+        *(Path(stage).name for stage in stages),
+    ]
+    assert all(row["r2"] is not None for row in attempted[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["study", "table5", "corpus=synthetic"], "studies are: table4"),
+        (["study", "table4"], "which corpus"),
+        (["study", "table4", "corpus=synthetic", "participant=T15"], "no labelled speech of T15"),
+        (["probe", "corpus=synthetic"], "which trunk"),
+        (["probe", "nowhere", "corpus=synthetic"], "neither a finished run nor a saved model"),
+    ],
+)
+def test_a_wrong_study_gets_one_sentence(
+    home: Path, sylvian: Call, arguments: list[str], told: str
+) -> None:
+    ended = sylvian(*arguments)
+    assert ended.status == 1
+    assert told in ended.err
