@@ -259,12 +259,13 @@ def _pretrain(
 def _run_experiment(experiment: Experiment, *, data: Path, progress: Progress) -> TrainResult:
     """Train, or return what a finished run found."""
     from sylvian.jobs import labelled_trials
+    from sylvian.train.processes import leads
     from sylvian.training import corpus_summary, fit_experiment, start_facts
 
     recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
     if run.is_finished:
         return TrainResult(**run.training)
-    if run.path.exists() and not experiment.resumed:
+    if leads() and run.path.exists() and not experiment.resumed:
         raise CheckpointError(
             f"{run.path}: this experiment was begun and not finished; continue it with "
             f"'sylvian train {recipe.name} --resume {run.path}', or delete the folder"

@@ -22,6 +22,7 @@ from typing import Any
 from sylvian import config
 from sylvian.errors import CheckpointError
 from sylvian.recipes import PretrainingRecipe, Recipe
+from sylvian.train.processes import leads, wait_for
 
 FORMAT = 1
 PRETRAINING = "pretraining"
@@ -77,6 +78,8 @@ class RunFolder:
     ) -> None:
         """Write the recipe and the environment; safe to repeat.
 
+        Of several processes that train together one writes, and the others wait for it.
+
         Args:
             recipe: The complete experiment.
             data: Folder of prepared corpora.
@@ -84,6 +87,9 @@ class RunFolder:
             facts: More facts of the data a later reader should see (citation, sees_future).
             start: Where the weights to start from are, and their digest.
         """
+        if not leads():
+            wait_for(self.path / "recipe.json")
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         told = environment(data, data_digest) | {"corpus": facts, "start": start}
         self._write("env.json", told)
@@ -155,8 +161,11 @@ class RunFolder:
         return self._read("trained.json")
 
     def finish(self, outcome: dict[str, Any]) -> None:
-        """Record the outcome of the training."""
-        self._write("trained.json", outcome)
+        """Record the outcome of the training; the other processes wait until it is there."""
+        from sylvian.train.exchange import meet
+
+        self.write("trained.json", outcome)
+        meet()
 
     def split(self, name: str) -> Path:
         """Folder of one split's decodes and scores."""
@@ -167,8 +176,12 @@ class RunFolder:
         return self._read(name) if (self.path / name).is_file() else None
 
     def write(self, name: str, content: dict[str, Any]) -> None:
-        """Write one of the run's JSON files atomically, with the format number."""
-        self._write(name, content)
+        """Write one of the run's JSON files atomically, with the format number.
+
+        Of several processes that train together one writes.
+        """
+        if leads():
+            self._write(name, content)
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name

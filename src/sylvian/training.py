@@ -97,6 +97,7 @@ def fit_experiment(
     from sylvian.models.encoder import build_encoder
     from sylvian.text import phoneme_vocabulary
     from sylvian.train import CtcTask, fit
+    from sylvian.train.processes import leads
 
     recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
     trained, validated = trials
@@ -115,9 +116,10 @@ def fit_experiment(
         resume=experiment.resumed,
         progress=progress,
     )
-    protocol = Protocol.open(run.path)
-    protocol.state(split_rule=recipe.splits, sees_future=corpus.sees_future)
-    protocol.selected("best epoch by PER", "val", [info.key for info in validated])
+    if leads():
+        protocol = Protocol.open(run.path)
+        protocol.state(split_rule=recipe.splits, sees_future=corpus.sees_future)
+        protocol.selected("best epoch by PER", "val", [info.key for info in validated])
     return TrainResult(
         run=str(run.path),
         recipe=recipe.name,

@@ -8,8 +8,10 @@ and talks to people. The others compute.
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
-from sylvian.errors import ConfigError
+from sylvian.errors import CheckpointError, ConfigError
 
 _INTERACTIVE = ("bash", "interactive")  # shells in which Lightning does not count on srun either
 
@@ -21,6 +23,22 @@ def leads() -> bool:
     if "LOCAL_RANK" in os.environ:
         return _number("LOCAL_RANK") == 0 and _number("NODE_RANK") == 0
     return not _by_slurm() or _number("SLURM_PROCID") == 0
+
+
+def wait_for(path: Path, *, seconds: float = 60.0) -> None:
+    """Wait until the process that leads has written a file.
+
+    Raises:
+        CheckpointError: it has not come in so many seconds.
+    """
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > end:
+            raise CheckpointError(
+                f"{path}: not there after {seconds:g} s; the first process writes it, and all "
+                "machines must see one folder of runs"
+            )
+        time.sleep(0.05)
 
 
 def check_processes(devices: int, nodes: int) -> None:

@@ -5,6 +5,7 @@ Usage: distributed_runner.py FOLDER CASE...; every case leaves a run folder of i
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sylvian.decode.greedy import greedy
 from sylvian.errors import SylvianError
 from sylvian.evaluate.rates import count_edits
 from sylvian.models.batch import Batch
+from sylvian.models.ctc import LossParts
 from sylvian.train import AugmentConfig, CtcTask, FitResult, PretrainingTask, TrainConfig, fit
 from unit.train.conftest import make_toy
 from unit.train.test_pretraining import model_of, recordings
@@ -39,12 +41,17 @@ CASES: dict[str, dict[str, Any]] = {
     "pretraining-ddp": {"task": "pretraining"},
     "resumed-ddp": {"task": "ctc", "fails_at": 4},
 }
+TROUBLE: dict[str, dict[str, Any]] = {
+    "endless": {"task": "ctc", "epochs": 100_000},
+    "broken": {"task": "ctc", "epochs": 100_000, "fails_in_second": True},
+}
 
 
 class Failing(CtcTask):
-    """Fails at one call of `validate`, in every process alike."""
+    """Fails at one call of `validate` in every process, or at one of `loss` in the second."""
 
     fails_at = 0
+    fails_in_second = False
 
     def validate(self, batch: Batch) -> None:
         self.fails_at -= 1
@@ -52,9 +59,20 @@ class Failing(CtcTask):
             raise SylvianError("as arranged")
         super().validate(batch)
 
+    def loss(self, batch: Batch, *, epoch: int) -> LossParts:
+        if self.fails_in_second and epoch == 2 and os.environ.get("LOCAL_RANK") == "1":
+            raise SylvianError("as arranged")
+        return super().loss(batch, epoch=epoch)
+
 
 def train(
-    run: Path, *, task: str, fails_at: int = 0, resume: bool = False, **how: Any
+    run: Path,
+    *,
+    task: str,
+    fails_at: int = 0,
+    fails_in_second: bool = False,
+    resume: bool = False,
+    **how: Any,
 ) -> FitResult:
     """Train one of the two tasks; `how` says by how many processes."""
     torch.set_num_threads(1)
@@ -64,7 +82,7 @@ def train(
         task_of = Failing(
             toy.model(), lambda logits, truth: count_edits(truth, greedy(logits).tokens)
         )
-        task_of.fails_at = fails_at
+        task_of.fails_at, task_of.fails_in_second = fails_at, fails_in_second
     else:
         trials = recordings()
         read, infos = trials.__getitem__, [trial.info for trial in trials.values()]
@@ -84,7 +102,7 @@ def train(
 def main(folder: Path, cases: list[str]) -> None:
     """Train the cases one after the other, as pretraining and fine-tuning do."""
     for name in cases:
-        case = PAIR | CASES[name]
+        case = PAIR | (CASES | TROUBLE)[name]
         if "fails_at" in case:
             try:
                 train(folder / name, save_every_steps=2, **case)

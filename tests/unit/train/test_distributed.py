@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import safetensors.torch
 import torch
@@ -18,14 +23,15 @@ from unit.train import distributed_runner as runner
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pair")
-    done = subprocess.run(
-        [sys.executable, runner.__file__, str(folder), *runner.CASES],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    process = started(folder, *runner.CASES)
+    err = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, err
     return folder
+
+
+def started(folder: Path, *cases: str) -> subprocess.Popen[str]:
+    command = [sys.executable, runner.__file__, str(folder), *cases]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def numbers(run: Path) -> list[dict[str, float]]:
@@ -82,3 +88,34 @@ def test_other_processes_than_were_asked_for(tmp_path, monkeypatch, environment)
     with pytest.raises(ConfigError, match=r"processes were started, but train\.devices=2"):
         runner.train(tmp_path / "run", task="ctc", **runner.PAIR)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_failure_in_one_process_ends_both(tmp_path):
+    with ended(started(tmp_path, "broken")) as leading:
+        err = leading.communicate(timeout=120)[1]
+        assert leading.returncode != 0
+        assert "as arranged" in err
+        assert len((tmp_path / "broken" / "metrics.csv").read_text().splitlines()) == 1 + 2
+
+
+def test_an_interrupt_of_the_first_process_ends_both(tmp_path):
+    rows = tmp_path / "endless" / "metrics.csv"
+    with ended(started(tmp_path, "endless")) as leading:
+        while not rows.exists() or len(rows.read_text().splitlines()) < 3:
+            assert leading.poll() is None
+            time.sleep(0.1)
+        (second,) = psutil.Process(leading.pid).children()
+        leading.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in leading.communicate(timeout=60)[1]
+        psutil.wait_procs([second], timeout=10)
+        assert not second.is_running()
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Leave no process behind, whatever a test finds."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
