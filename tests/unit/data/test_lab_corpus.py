@@ -69,6 +69,12 @@ def test_a_laboratory_prepares_its_own_corpus_as_the_documentation_shows(lab, tm
     done = sylvian(lab, "prepare", "mylab2026", "--raw", raw, "--data", data, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trials"] == {"train": 6}
+    again = sylvian(
+        lab, "prepare", "mylab2026", "--raw", raw, "--data", tmp_path / "2", "--jobs", 2
+    )
+    assert again.returncode == 0 and "prepared by one process" not in again.stderr
+    index = "mylab2026/index.json"
+    assert (tmp_path / "2" / index).read_bytes() == (data / index).read_bytes()
     done = sylvian(lab, "check", "mylab2026", "--data", data)
     assert done.returncode == 0, done.stdout + done.stderr
     corpus = PreparedCorpus.open(data, "mylab2026")
