@@ -54,8 +54,8 @@ def prepare(
         jobs: Sessions prepared at the same time, each by a process of its own; 1 for this process
             alone. None for all cores this process may use, but fewer for a small corpus, which is
             prepared before other processes have started.
-        progress: Called with a session's name, sessions done, and sessions in all; at first with how
-            many are reused, if any are.
+        progress: Called with a session's name, sessions done, and sessions in all; before that
+            with how many are reused, if any are.
 
     Raises:
         ConfigError: `jobs` is not positive.
