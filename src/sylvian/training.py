@@ -12,7 +12,7 @@ from sylvian import config
 from sylvian.errors import CheckpointError, ConfigError, DataError
 from sylvian.jobs import open_corpus
 from sylvian.outcomes import TrainResult
-from sylvian.recipes import Checkpoint, Recipe
+from sylvian.recipes import Checkpoint, Pretraining, Recipe
 from sylvian.runs import RunFolder
 from sylvian.types import EditCounts, Logits, Progress, TrialInfo
 
@@ -183,7 +183,7 @@ def saved_model(name: str, runs: Path) -> Path:
 
 def _load_start(experiment: Experiment, encoder: Encoder) -> None:
     """Bring the trunk over; every tensor is compared with the file after loading."""
-    from sylvian.models.pretrained import load_trunk
+    from sylvian.models.pretrained import copy_read_ins, load_trunk
 
     start = experiment.start
     if start is None:
@@ -194,9 +194,26 @@ def _load_start(experiment: Experiment, encoder: Encoder) -> None:
             f"{start}: changed since {experiment.run.path} began with it; begin a new run"
         )
     wanted = experiment.recipe.start
-    read_ins = isinstance(wanted, Checkpoint) and wanted.read_ins
-    names = load_trunk(encoder, start, read_ins=read_ins)
-    experiment.run.write("start.json", known | {"tensors": list(names)})
+    how = wanted.read_ins if isinstance(wanted, (Checkpoint, Pretraining)) else "new"
+    names = load_trunk(encoder, start, read_ins=how == "same")
+    copied = copy_read_ins(encoder, start, _spikes(experiment.corpus)) if how == "spikes" else ()
+    told = {"tensors": list(names), "read_ins": list(copied)}
+    experiment.run.write("start.json", known | told)
+
+
+def _spikes(corpus: PreparedCorpus) -> dict[str, list[int]]:
+    """List the columns of every participant that count spikes."""
+    from sylvian.data.mixsource import is_spikes
+
+    return {
+        f"{corpus.facts.name}/{name}": [
+            column
+            for group in facts.channels
+            if is_spikes(group.feature)
+            for column in range(group.start, group.stop)
+        ]
+        for name, facts in corpus.facts.participants.items()
+    }
 
 
 def _sessions(infos: Iterable[TrialInfo], corpus: PreparedCorpus) -> list[SessionSpec]:

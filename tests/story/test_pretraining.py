@@ -80,6 +80,12 @@ def test_speech_begins_with_the_pretrained_trunk(home: Path, sylvian: Call) -> N
     assert {"mask_token", "norm.weight", "norm.bias"} <= set(told["tensors"])
     frozen = [*SMALL, *STAGE, "train.trunk_rate=0"]
     still = sylvian("train", "all", "corpus=synthetic", *frozen, "--json").json
+    spikes = sylvian(
+        "train", "all", "corpus=synthetic", *SMALL, *STAGE, "start.read_ins=spikes", "--json"
+    ).json
+    assert spikes["start"] == found["start"]
+    told = json.loads((Path(spikes["run"]) / "start.json").read_text())
+    assert told["read_ins"] == ["synthetic/S15"]
     weights = [
         safetensors.numpy.load_file(folder / "weights.safetensors")
         for folder in (stages[0] / "checkpoint/best", Path(still["run"]) / "checkpoint/best")

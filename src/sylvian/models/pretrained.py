@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
@@ -23,6 +23,7 @@ from sylvian.models.artefact import (
 )
 from sylvian.models.base import Encoder
 from sylvian.models.encoder import build_encoder
+from sylvian.models.frontend import ReadIn
 from sylvian.models.pretraining import PretrainingConfig, PretrainingModel
 from sylvian.models.sessions import SessionSpec, layers_of
 from sylvian.models.transformer import Transformer, TransformerConfig
@@ -45,7 +46,11 @@ class PretrainingFile(Config):
 
 
 def save_pretrained(
-    model: PretrainingModel, folder: Path, extra: Mapping[str, Any] | None = None
+    model: PretrainingModel,
+    folder: Path,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write weights.safetensors and pretraining.json; the folder appears whole or not.
 
@@ -53,6 +58,7 @@ def save_pretrained(
         model: What to save; tensors are stored in the type they have (float32).
         folder: Replaced if it exists.
         extra: JSON values to keep beside the model (epoch, R², recipe).
+        weights: Its `state_dict`, where the model does not hold it whole.
     """
     description = PretrainingFile(
         format=FORMAT,
@@ -62,8 +68,9 @@ def save_pretrained(
         extra=dict(extra or {}),
     )
     with replaced_folder(folder) as fresh:
-        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(weights, fresh / _WEIGHTS)
+        tensors = model.state_dict() if weights is None else weights
+        dense = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(dense, fresh / _WEIGHTS)
         (fresh / _FILE).write_text(json.dumps(dump(description), indent=2) + "\n")
 
 
@@ -143,6 +150,69 @@ def load_trunk(encoder: Encoder, folder: Path, *, read_ins: bool = False) -> tup
     encoder.load_state_dict(found, strict=False)
     _prove(encoder, found, path)
     return tuple(sources)
+
+
+def copy_read_ins(
+    encoder: Encoder, folder: Path, columns: Mapping[str, Sequence[int]]
+) -> tuple[str, ...]:
+    """Start read-ins from those of a model that saw some of their channels.
+
+    The channels it did not see (spike-band power, after pretraining on spikes) get weights of zero:
+    at first the encoder is the saved one, and they come in as they prove useful.
+
+    Args:
+        encoder: A Transformer, changed in place.
+        folder: What `save_pretrained` or `save_model` wrote.
+        columns: Name of a read-in (participant, corpus or session) -> which of its channels the
+            saved model saw, in the order it saw them. Read-ins the saved model does not have under
+            that name, with that many channels, stay as they are.
+
+    Returns:
+        Names of the read-ins that were started so.
+
+    Raises:
+        CheckpointError: there is no model, its patches are of another length, or none of its
+            read-ins serves.
+
+    Source: dossier §10, "read-in transfer spikes→tx+SBP".
+    """
+    saved, sessions, folder = _read_encoder(folder)
+    if not isinstance(encoder, Transformer) or not isinstance(saved, TransformerConfig):
+        raise CheckpointError(f"{folder}: only a Transformer has read-ins to copy")
+    _check_meaning(saved, encoder.config, folder)
+    theirs = layers_of(sessions, per=saved.read_in)[0]
+    ours = layers_of(encoder.sessions, per=encoder.config.read_in)[0]
+    weights = read_weights(folder / _WEIGHTS)
+    copied = []
+    for index, (name, n_channels) in enumerate(ours.items()):
+        seen = columns.get(name, ())
+        if not seen or theirs.get(name) != len(seen):
+            continue
+        source = f"encoder.read_ins.maps.{list(theirs).index(name)}."
+        own = cast("ReadIn", encoder.read_ins.maps[index])
+        _widen(own, {key: weights[source + key] for key in own.state_dict()}, seen, n_channels)
+        copied.append(name)
+    if not copied:
+        known = ", ".join(f"{name} ({size} channels)" for name, size in theirs.items())
+        raise CheckpointError(
+            f"{folder}: none of its read-ins serves {', '.join(ours)}; it has {known}. Take over "
+            "the trunk alone (read_ins=new)"
+        )
+    return tuple(copied)
+
+
+@torch.no_grad()
+def _widen(own: ReadIn, saved: Mapping[str, Tensor], seen: Sequence[int], n_channels: int) -> None:
+    """Lay a narrow read-in's weights where its channels are in the wide one's patches."""
+    patch_bins = own.linear.in_features // n_channels
+    first = torch.arange(patch_bins).unsqueeze(1) * n_channels
+    where = (first + torch.tensor(list(seen))).flatten()
+    own.linear.weight.zero_()
+    own.linear.weight[:, where] = saved["linear.weight"]
+    own.linear.bias.copy_(saved["linear.bias"])
+    own.scale[where], own.shift[where] = saved["scale"], saved["shift"]
+    own.norm.weight.copy_(saved["norm.weight"])
+    own.norm.bias.copy_(saved["norm.bias"])
 
 
 def _read_encoder(folder: Path) -> tuple[Config, tuple[SessionSpec, ...], Path]:

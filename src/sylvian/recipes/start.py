@@ -15,6 +15,12 @@ from sylvian.models.transformer import TransformerConfig
 from sylvian.train.config import TrainConfig
 from sylvian.types import Strategy
 
+ReadInsFrom = Literal["new", "same", "spikes"]
+_READ_INS = (
+    "new: random read-ins; same: the saved ones, by name, for as many channels; spikes: the saved "
+    "ones for the spikes, and zeros for the other features"
+)
+
 
 class Pretraining(Config):
     """Pretrain the trunk on a mix of recordings first; their labels are not used.
@@ -30,6 +36,7 @@ class Pretraining(Config):
     read_in: LayersPer = Field(
         "auto", description="one read-in per; auto: participant, or session where channels differ"
     )
+    read_ins: ReadInsFrom = Field("new", description=_READ_INS)
     train: TrainConfig = Field(
         TrainConfig(epochs=400, batch_size=64, precision="bf16"), description="optimisation"
     )
@@ -71,7 +78,7 @@ class Checkpoint(Config):
 
     kind: Literal["checkpoint"] = "checkpoint"
     path: str = Field(description="a run folder, or a folder of a saved model")
-    read_ins: bool = Field(False, description="also take over the read-ins, by name")
+    read_ins: ReadInsFrom = Field("new", description=_READ_INS)
 
 
 Start = Annotated[Pretraining | EarlierTask | Checkpoint, Field(discriminator="kind")]

@@ -12,6 +12,7 @@ from sylvian.models.ctc import CtcModel, CtcObjective
 from sylvian.models.encoder import build_encoder
 from sylvian.models.gru import GruConfig
 from sylvian.models.pretrained import (
+    copy_read_ins,
     load_pretrained,
     load_trunk,
     read_pretrained_extra,
@@ -191,3 +192,34 @@ def test_read_ins_that_do_not_match_are_refused(saved):
     both = [MONKEY[0].model_copy(update={"n_channels": 6})]
     with pytest.raises(CheckpointError, match=message.format("m/J", 6)):
         load_trunk(build_encoder(SMALL, both), saved, read_ins=True)
+
+
+SPIKES = [SessionSpec(path="toy/T15/2023-08-11", participant="toy/T15", n_channels=3)]
+
+
+def test_spikes_read_in_serves_spikes_and_power(tmp_path):
+    save_pretrained(pretraining(SPIKES), tmp_path / "best")
+    narrow = load_pretrained(tmp_path / "best").encoder
+    wide = build_encoder(SMALL, WIDE, seed=7).eval()
+    load_trunk(wide, tmp_path / "best")
+    columns = {"toy/T15": [0, 2, 4], "toy/T12": [0, 1, 2]}
+    assert copy_read_ins(wide, tmp_path / "best", columns) == ("toy/T15",)
+    spikes = torch.randn(1, 23, 3)
+    both = torch.empty(1, 23, 6)
+    # Power as it is the spikes again: a patch's mean and spread are then the same.
+    both[..., 0::2], both[..., 1::2] = spikes, spikes
+    lengths, session = torch.tensor([23]), torch.tensor([0])
+    expected = narrow(spikes, lengths, session)
+    assert torch.allclose(wide(both, lengths, session), expected, atol=1e-5)
+    fresh = build_encoder(SMALL, WIDE, seed=7).eval()
+    load_trunk(fresh, tmp_path / "best")
+    assert not torch.allclose(fresh(both, lengths, session), expected, atol=1e-2)
+    wide.train()(both, lengths, session).square().sum().backward()
+    assert wide.read_ins.maps[0].linear.weight.grad.view(8, 5, 6)[..., 1::2].abs().sum() > 0
+
+
+@pytest.mark.parametrize("columns", [{}, {"toy/T15": [0, 1]}, {"m/J": [0, 1, 2]}])
+def test_a_read_in_nobody_can_use_is_refused(saved, columns):
+    encoder = build_encoder(SMALL, WIDE)
+    with pytest.raises(CheckpointError, match=r"none of its read-ins serves toy/T15; it has m/J"):
+        copy_read_ins(encoder, saved, columns)
