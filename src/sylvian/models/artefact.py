@@ -36,13 +36,20 @@ class ModelFile(Config):
     extra: dict[str, Any]
 
 
-def save_model(model: CtcModel, folder: Path, extra: Mapping[str, Any] | None = None) -> None:
+def save_model(
+    model: CtcModel,
+    folder: Path,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    weights: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write weights.safetensors, model.json and vocabulary.txt; the folder appears whole or not.
 
     Args:
         model: What to save; tensors are stored in the type they have (float32).
         folder: Replaced if it exists.
         extra: JSON values to keep beside the model (epoch, score, recipe).
+        weights: Its `state_dict`, where the model does not hold it whole.
     """
     encoder, tokens = model.encoder, "".join(f"{token}\n" for token in model.vocabulary.tokens)
     description = ModelFile(
@@ -53,8 +60,9 @@ def save_model(model: CtcModel, folder: Path, extra: Mapping[str, Any] | None = 
         extra=dict(extra or {}),
     )
     with replaced_folder(folder) as fresh:
-        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(weights, fresh / "weights.safetensors")
+        tensors = model.state_dict() if weights is None else weights
+        dense = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(dense, fresh / "weights.safetensors")
         (fresh / "model.json").write_text(json.dumps(dump(description), indent=2) + "\n")
         (fresh / "vocabulary.txt").write_text(tokens, encoding="utf-8")
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from sylvian.errors import CheckpointError
 from sylvian.train.files import sync_folder, write_durably
 from sylvian.train.optimise import Ema, optimizer_tensors, restore_optimizer
+from sylvian.train.sharding import is_sharded, whole
 from sylvian.train.state import RunState
 from sylvian.train.tasks import Task
 
@@ -84,18 +85,22 @@ class Checkpoints:
     def save(self, trainee: Trainee, state: RunState, *, is_best: bool = False) -> None:
         """Save `last`, and `best` if it is the best, so that a kill at any moment is harmless.
 
-        Every process calls this; one writes.
+        Every process calls this, to contribute its shards; one writes.
         """
-        if not self._writes:
+        if not (self._writes or is_sharded(trainee.model)):
             return
         staged = self._staged(state.best_epoch) if is_best else None
         with trainee.ema.swapped() if trainee.ema else nullcontext():
-            if staged is not None:
-                self._write_model(trainee.task, staged, state)
-            self._write_model(trainee.task, self._folder / ".last", state)
-        _publish(self._folder / ".last", self.last)
-        self._commit(trainee, state)
-        if staged is not None:
+            weights = whole(trainee.model.state_dict())
+            if self._writes and staged is not None:
+                self._write_model(trainee.task, staged, state, weights)
+            if self._writes:
+                self._write_model(trainee.task, self._folder / ".last", state, weights)
+        tensors = _tensors_of(trainee)
+        if self._writes:
+            _publish(self._folder / ".last", self.last)
+            self._commit(tensors, state)
+        if self._writes and staged is not None:
             _publish(staged, self.best)
 
     def load(self) -> Record | None:
@@ -155,7 +160,9 @@ class Checkpoints:
     def _staged(self, epoch: int | None) -> Path:
         return self._folder / f".best-{epoch}"
 
-    def _write_model(self, task: Task, folder: Path, state: RunState) -> None:
+    def _write_model(
+        self, task: Task, folder: Path, state: RunState, weights: Mapping[str, Tensor]
+    ) -> None:
         facts = {
             "epoch": state.epoch,
             "step": state.step,
@@ -163,16 +170,16 @@ class Checkpoints:
             f"best_{task.metric}": state.best_value,
         }
         try:
-            task.save(folder, facts)
+            task.save(folder, facts, weights=weights)
         except (OSError, SafetensorError) as failure:
             raise CheckpointError(
                 f"{folder}: the model could not be saved ({_first_line(failure)}); what was saved "
                 "before is intact, make room and resume the run"
             ) from failure
 
-    def _commit(self, trainee: Trainee, state: RunState) -> None:
+    def _commit(self, tensors: dict[str, Tensor], state: RunState) -> None:
         name = f"state-{state.epoch}-{state.group}.safetensors"
-        write_durably(self._resume / name, safetensors.torch.save(_tensors_of(trainee)))
+        write_durably(self._resume / name, safetensors.torch.save(tensors))
         record = Record(tensors=name, settings=self._settings, state=state)
         write_durably(self._resume / _STATE, record.model_dump_json(indent=1).encode())
         _remove_others(self._resume, keep={name, _STATE})
@@ -206,7 +213,7 @@ def _tensors_of(trainee: Trainee) -> dict[str, Tensor]:
     return {
         f"{part}/{name}": tensor.detach().cpu().clone().contiguous()
         for part, tensors in parts.items()
-        for name, tensor in tensors.items()
+        for name, tensor in whole(tensors).items()
     }
 
 

@@ -23,7 +23,7 @@ from sylvian.train.checkpoints import Checkpoints, Record
 from sylvian.train.config import RUNTIME_FIELDS, SPREAD_FIELDS, AugmentConfig, TrainConfig
 from sylvian.train.data import TrainingData, training_data
 from sylvian.train.dataset import Read
-from sylvian.train.exchange import contact, meet
+from sylvian.train.exchange import contact, meet, n_processes
 from sylvian.train.metrics import Board, MetricsLog
 from sylvian.train.module import Training
 from sylvian.train.processes import check_processes, leads
@@ -70,7 +70,8 @@ def fit(
 
     With `config.devices` or `config.nodes` above 1, every process calls this with the same
     arguments. Where nobody started the others (torchrun, srun), Lightning runs this program's
-    command again. The first process alone writes and reports.
+    command again. The first process alone writes and reports. With `strategy="fsdp"` the model is
+    left in shards, of no use without the other processes.
 
     A resumed run continues after the last save and gives, on the same machine with the same number
     of threads, the numbers of a run that was never stopped.
@@ -99,6 +100,7 @@ def fit(
             or another process is gone.
     """
     check_processes(config.devices, config.nodes)
+    _check_company(config)
     _check_trials(train, val)
     task.admit(train, val)
     settings = _settings(task, config, augment, (train, val), share)
@@ -175,6 +177,8 @@ def quiet_lightning() -> Iterator[None]:
             warnings.simplefilter("ignore", PossibleUserWarning)
             # Lightning 2.6 asks an old question about a tree of loaders that torch 2.13 dislikes
             warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning)
+            # the root holds no weights of its own, and nobody changes its outputs in place
+            warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
@@ -212,6 +216,14 @@ def _open_run(
         checkpoints.clear()
         log.begin()
     return record
+
+
+def _check_company(config: TrainConfig) -> None:
+    if n_processes() not in (1, config.n_processes):
+        raise ConfigError(
+            f"{n_processes()} processes trained together until now, but train.devices x train.nodes"
+            f" is {config.n_processes}; use as many in every stage"
+        )
 
 
 def _check_trials(train: Sequence[TrialInfo], val: Sequence[TrialInfo]) -> None:

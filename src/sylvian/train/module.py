@@ -33,6 +33,7 @@ from sylvian.train.optimise import (
     set_learning_rate,
 )
 from sylvian.train.seeds import derive_seed, torch_seeded
+from sylvian.train.sharding import add_after_backward, is_sharded, shard
 from sylvian.train.state import RunState
 from sylvian.train.tasks import Task
 
@@ -71,6 +72,12 @@ class Training(LightningModule):
         """Optimiser steps of the whole run, if none is skipped."""
         return self.config.epochs * int(self.trainer.num_training_batches)
 
+    def configure_model(self) -> None:
+        """Divide the model among the processes, if it is to be."""
+        mesh = self.device_mesh
+        if mesh is not None:
+            shard(self.model, mesh["data_parallel"])
+
     def configure_optimizers(self) -> torch.optim.AdamW:
         """Build the optimiser, and the average, now that the model is on its device."""
         begin_alike(self.model)
@@ -99,13 +106,18 @@ class Training(LightningModule):
         """Accumulate the gradient of the group's summed loss."""
         total = torch.zeros((), device=self.device)
         n_items = n_impossible = 0
-        for batch in group.counted:
+        counted = group.counted
+        # Shards are fetched by all processes together, so all have to make as many passes.
+        passes = group.batches if is_sharded(self.model) else counted
+        for at, batch in enumerate(passes):
+            add_after_backward(self.model, at == len(passes) - 1)
             parts = self.task.loss(batch, epoch=self.state.epoch)
-            self.manual_backward(parts.total * parts.n_items)
-            total += parts.total.detach() * parts.n_items
-            n_items += parts.n_items
-            n_impossible += parts.n_impossible
-        return GroupLoss(total, n_items, n_impossible, sum(map(len, group.counted)))
+            own_items = parts.n_items if at < len(counted) else 0
+            self.manual_backward(parts.total * own_items)
+            total += parts.total.detach() * own_items
+            n_items += own_items
+            n_impossible += parts.n_impossible if at < len(counted) else 0
+        return GroupLoss(total, n_items, n_impossible, sum(map(len, counted)))
 
     def _joined(self, own: GroupLoss) -> GroupLoss:
         """Add the losses and gradients of all processes: their shares are one group.

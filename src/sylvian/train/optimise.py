@@ -13,6 +13,7 @@ from sylvian.errors import CheckpointError, ConfigError
 from sylvian.models.frontend import DayAffine
 from sylvian.models.transformer import Transformer
 from sylvian.train.config import TrainConfig
+from sylvian.train.sharding import divided_like, norm_of, own_part
 
 
 def learning_rate_at(step: int, *, n_steps: int, config: TrainConfig) -> float:
@@ -49,15 +50,17 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
             parameter.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]
     spared = _day_layers(model)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, type[Tensor]], list[nn.Parameter]] = {}
     for parameter in parameters:
         decays = _is_matrix(parameter) and id(parameter) not in spared
-        kind = (config.weight_decay if decays else 0.0, scales.get(id(parameter), 1.0))
+        decay = config.weight_decay if decays else 0.0
+        # AdamW takes no shards and whole tensors in one call
+        kind = (decay, scales.get(id(parameter), 1.0), type(parameter.data))
         groups.setdefault(kind, []).append(parameter)
     return torch.optim.AdamW(
         [
             {"params": own, "weight_decay": decay, "rate_scale": scale}
-            for (decay, scale), own in groups.items()
+            for (decay, scale, _), own in groups.items()
         ],
         lr=config.learning_rate,
         betas=config.betas,
@@ -100,12 +103,12 @@ def rate_scales(model: nn.Module, config: TrainConfig) -> dict[int, float]:
 
 def gradient_norm(model: nn.Module) -> Tensor:
     """Return the norm of all gradients together (a scalar; not yet read from the device)."""
-    return torch.nn.utils.get_total_norm(_gradients(model))
+    return norm_of(_present(p.grad for p in model.parameters()))
 
 
 def scale_gradients(model: nn.Module, factor: float) -> None:
     """Multiply every gradient by `factor`, in place."""
-    gradients = _gradients(model)
+    gradients = [own_part(own) for own in _present(p.grad for p in model.parameters())]
     if gradients and factor != 1.0:
         torch._foreach_mul_(gradients, factor)
 
@@ -130,8 +133,9 @@ class Ema:
     def update(self, n_updates: int) -> None:
         """Move the average towards the current weights; `n_updates` were made before."""
         decay = min(self._decay, (1 + n_updates) / (10 + n_updates))
-        current = [p.detach() for p in self._parameters.values()]
-        torch._foreach_lerp_(list(self._average.values()), current, 1 - decay)
+        current = [own_part(p.detach()) for p in self._parameters.values()]
+        average = [own_part(own) for own in self._average.values()]
+        torch._foreach_lerp_(average, current, 1 - decay)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
@@ -143,9 +147,15 @@ class Ema:
             self.swap()
 
     def swap(self) -> None:
-        """Exchange the model's weights and the average."""
+        """Exchange the model's weights and the average.
+
+        By copying: whoever keeps weights in shards holds on to the memory, not to the parameter.
+        """
         for name, parameter in self._parameters.items():
-            parameter.data, self._average[name] = self._average[name], parameter.data
+            weights, average = own_part(parameter.detach()), own_part(self._average[name])
+            kept = weights.clone()
+            weights.copy_(average)
+            average.copy_(kept)
 
     def state(self) -> dict[str, Tensor]:
         """Return the average by parameter name."""
@@ -160,7 +170,8 @@ class Ema:
         if state.keys() != self._average.keys():
             raise CheckpointError("the saved weight average belongs to another model")
         for name, value in state.items():
-            self._average[name].copy_(value)
+            own = self._average[name]
+            own_part(own).copy_(own_part(divided_like(own, value)))
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -186,8 +197,11 @@ def restore_optimizer(
         if name not in parameters:
             raise CheckpointError(f"the saved optimiser knows {name!r}, the model does not")
         parameter = parameters[name]
-        device = "cpu" if moment == "step" and not _fused(optimizer) else parameter.device
-        optimizer.state[parameter][moment] = value.to(device, copy=True)
+        if moment == "step":
+            device = parameter.device if _fused(optimizer) else "cpu"
+            optimizer.state[parameter][moment] = value.to(device, copy=True)
+        else:
+            optimizer.state[parameter][moment] = divided_like(parameter, value)
 
 
 def _fused(optimizer: torch.optim.Optimizer) -> bool:
@@ -201,10 +215,6 @@ def _day_layers(model: nn.Module) -> set[int]:
 
 def _is_matrix(parameter: nn.Parameter) -> bool:
     return sum(size > 1 for size in parameter.shape) >= 2
-
-
-def _gradients(model: nn.Module) -> list[Tensor]:
-    return list(_present(p.grad for p in model.parameters()))
 
 
 def _present(gradients: Iterable[Tensor | None]) -> Iterator[Tensor]:

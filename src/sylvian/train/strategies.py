@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
 from sylvian.errors import ConfigError
 from sylvian.train.config import TrainConfig
@@ -31,11 +31,18 @@ def engine_options(config: TrainConfig) -> dict[str, Any]:
     _check_devices(config)
     options: dict[str, Any] = {"accelerator": config.device, "devices": config.devices}
     if config.n_processes > 1:
-        options |= {"num_nodes": config.nodes, "strategy": Replicas()}
+        options |= {"num_nodes": config.nodes, "strategy": _strategy(config)}
     if SLURMEnvironment.detect():
         # requeueing by Lightning would save by pickle; `--resume` continues a run
         options["plugins"] = SLURMEnvironment(auto_requeue=False)
     return options
+
+
+def _strategy(config: TrainConfig) -> Replicas | ModelParallelStrategy:
+    if config.strategy != "fsdp":
+        return Replicas()
+    # Lightning's home of FSDP2; what is divided, and how it is saved, is up to us
+    return ModelParallelStrategy(data_parallel_size=config.n_processes, tensor_parallel_size=1)
 
 
 def _check_devices(config: TrainConfig) -> None:

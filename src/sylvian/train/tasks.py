@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from sylvian.config import flatten
 from sylvian.errors import DataError
@@ -91,8 +91,10 @@ class Task(ABC):
         """Judge by what was added since `begin_validation`."""
 
     @abstractmethod
-    def save(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        """Write the model for whoever uses it next."""
+    def save(
+        self, folder: Path, facts: Mapping[str, Any], *, weights: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Write the model for whoever uses it next; `weights` where it holds them in shards."""
 
     def settings(self) -> dict[str, Any]:
         """Give what the numbers of a run depend on besides trials and optimisation."""
@@ -154,9 +156,11 @@ class CtcTask(Task):
         """Give the loss in nats per trial and the PER."""
         return Verdict(_mean(self._loss_sum, self._n_items), self._counts.rate)
 
-    def save(self, folder: Path, facts: Mapping[str, Any]) -> None:
+    def save(
+        self, folder: Path, facts: Mapping[str, Any], *, weights: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Write the model for decoding; see `save_model`."""
-        save_model(self._ctc, folder, facts)
+        save_model(self._ctc, folder, facts, weights=weights)
 
 
 class PretrainingTask(Task):
@@ -225,9 +229,11 @@ class PretrainingTask(Task):
         """Give the loss per hidden entry, and R² pooled over sessions."""
         return Verdict(_mean(self._loss_sum, self._n_items), pooled_r2(self._sums.values()))
 
-    def save(self, folder: Path, facts: Mapping[str, Any]) -> None:
+    def save(
+        self, folder: Path, facts: Mapping[str, Any], *, weights: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Write the model for fine-tuning; see `save_pretrained`."""
-        save_pretrained(self._pretraining, folder, facts)
+        save_pretrained(self._pretraining, folder, facts, weights=weights)
 
     def settings(self) -> dict[str, Any]:
         """Add the objective to the encoder."""
