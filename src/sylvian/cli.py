@@ -331,6 +331,9 @@ def study(
     runs: Runs = Path("runs"),
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row.")] = 3,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file for the table.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw it: PDF, PNG and CSV of this name.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run one of the paper's tables on a prepared corpus: every row, several seeds, intervals."""
@@ -340,6 +343,10 @@ def study(
         result = run_study(
             name, overrides or (), data=data, runs=runs, seeds=seeds, out=out, progress=progress
         )
+    if figure is not None:
+        from sylvian.studies.figure import save_study
+
+        save_study(result, figure)
     _finish(result, json, result.table())
 
 

@@ -70,7 +70,9 @@ def test_table_4_has_every_row_for_both_kinds_of_speech(home: Path, sylvian: Cal
     assert json.loads(file.read_text())["rows"] == found["rows"]
     stages = {path.name for path in (home / "runs").glob("pretraining-*")}
     assert len(stages) == 2  # two mixes; both kinds of speech share them
-    again = sylvian(*asked)
+    again = sylvian(*asked, "--figure", home / "table4.pdf")
+    assert (home / "table4.png").stat().st_size > 10_000
+    assert "cross_task_only" in (home / "table4.csv").read_text()
     assert "S15, imagined" in again.out
     assert "change" in again.out
     assert {path.name for path in (home / "runs").glob("pretraining-*")} == stages

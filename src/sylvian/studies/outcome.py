@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sylvian.types import EditCounts
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,6 +22,7 @@ class StudyRow:
         label: The row.
         n_seeds: Trainings behind it.
         n_trials: Trials of the split, in each of them.
+        counts: Edits of all seeds together.
         per: Phoneme error rate over all seeds and trials.
         low: Lower end of its 95 % interval over seeds and trials.
         high: Upper end.
@@ -38,6 +41,7 @@ class StudyRow:
     label: str
     n_seeds: int
     n_trials: int
+    counts: EditCounts
     per: float
     low: float
     high: float

@@ -329,6 +329,7 @@ def _rows(measured: Sequence[_Measured], against: str) -> Iterator[StudyRow]:
             label=one.cell.line.label,
             n_seeds=len(one.found),
             n_trials=len(one.counts[0]),
+            counts=sum((count for run in one.counts for count in run), EditCounts()),
             per=seeds_rate(one.counts),
             low=low,
             high=high,
