@@ -84,7 +84,8 @@ def _init(address: str | None, scratch: Path) -> None:
         reason = str(failure).strip().splitlines()[0]
         raise ConfigError(
             f"--address {address}: no Ray cluster to join ({reason}); start one with 'ray start "
-            "--head' and give its host:port"
+            "--head' and give its host:port, and set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN if it "
+            "wants a token"
         ) from None
 
 

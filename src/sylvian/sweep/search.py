@@ -101,8 +101,13 @@ def plan(
     draws = []
     points = draw_values(space, settings.draws, seed=settings.seed)
     for number, values in enumerate(points, start=1):
-        epochs = build_recipe(name, [*overrides, *as_overrides(values)]).train.epochs
-        draws.append(Draw(number=number, values=values, epochs=epochs))
+        train = build_recipe(name, [*overrides, *as_overrides(values)]).train
+        if train.n_processes != 1:
+            raise ConfigError(
+                "train.devices and train.nodes: a draw of a sweep trains on one device, and many "
+                "draws side by side; leave both at 1"
+            )
+        draws.append(Draw(number=number, values=values, epochs=train.epochs))
     return Ledger(
         recipe=name,
         overrides=tuple(overrides),
