@@ -122,6 +122,8 @@ def _environment(environment: dict[str, Any]) -> Iterator[tuple[str, str]]:
     plain = ("command", "started", "commit", "python", "platform", "n_cpus", "data_digest")
     yield from ((name, str(environment[name])) for name in plain)
     yield from ((name, str(version)) for name, version in environment["packages"].items())
+    start = environment.get("start")
+    yield "trunk from", f"{start['path']} ({start['sha256'][:8]})" if start else "random weights"
     corpus = environment["corpus"]
     yield from ((name, str(corpus[name])) for name in ("title", "licence", "citation"))
 

@@ -73,7 +73,7 @@ def test_table_4_has_every_row_for_both_kinds_of_speech(home: Path, sylvian: Cal
     again = sylvian(*asked, "--figure", home / "table4.pdf")
     assert (home / "table4.png").stat().st_size > 10_000
     assert "cross_task_only" in (home / "table4.csv").read_text()
-    assert "S15, imagined" in again.out
+    assert "S15 imagined, n " in again.out
     assert "change" in again.out
     assert {path.name for path in (home / "runs").glob("pretraining-*")} == stages
 

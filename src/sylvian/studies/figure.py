@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from sylvian.figures import canvas, encoder_colour, panel, save
 from sylvian.figures.accuracy import error_rates, nice_top
+from sylvian.figures.style import styled
 from sylvian.studies.outcome import StudyResult, StudyRow
 from sylvian.types import Score
 
@@ -28,6 +29,7 @@ def save_study(result: StudyResult, path: Path) -> tuple[Path, Path, Path]:
     return save(draw_study(result), path)
 
 
+@styled
 def draw_study(result: StudyResult) -> Figure:
     """Draw PER with 95 % intervals over seeds and trials; an open marker: the row compared with."""
     columns: dict[str, list[StudyRow]] = {}

@@ -77,8 +77,8 @@ class StudyResult:
         from rich.text import Text
 
         told = [
-            f"PER on {self.split}, seeds {', '.join(map(str, self.seeds))}; in brackets: 95 % over "
-            "seeds and trials.",
+            f"PER on {self.split}, n trials, seeds {', '.join(map(str, self.seeds))}; in brackets: "
+            "95 % over seeds and trials.",
             f"Change: against {self.against}, same seeds and trials. Bold: below 0 at 95 %.",
             *self.notes,
         ]
@@ -89,12 +89,13 @@ class StudyResult:
             pad_edge=False,
         )
         table.title_justify = table.caption_justify = "left"
+        table.collapse_padding = True  # five columns must fit into 80 characters
         table.add_column("", no_wrap=True)
         for name in ("hours", "R²", "PER % (95 %)", "change (95 %)"):
             table.add_column(name, justify="right", no_wrap=True)
         before = ""
         for row in self.rows:
-            head = f"{row.participant}, {row.speech}, {row.n_trials} trials"
+            head = f"{row.participant} {row.speech}, n {row.n_trials}"
             if head != before:
                 table.add_section()
                 table.add_row(Text(head, style="italic"))
@@ -105,9 +106,9 @@ class StudyResult:
 
 
 def _cells(row: StudyRow) -> Iterator[str]:
-    yield f"  {row.label}"
+    yield f" {row.label}"
     yield "" if row.hours is None else f"{row.hours:.2f}"
-    yield "" if row.r2 is None else _signed(row.r2, ".3f")
+    yield "" if row.r2 is None else _signed(row.r2, ".2f")
     dash = "\N{EN DASH}"
     yield f"{100 * row.per:.1f} ({100 * row.low:.1f}{dash}{100 * row.high:.1f})"
     if row.difference is None or row.difference_low is None or row.difference_high is None:
