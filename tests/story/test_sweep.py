@@ -23,14 +23,13 @@ from typing import Any
 
 import psutil
 import pytest
-import torch
 
 from sylvian import pipeline
 from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
 from sylvian.sweep import SweepConfig, parse_space, run_sweep
 from sylvian.train.metrics import TIMING_COLUMNS
 
-EPOCHS = 12
+EPOCHS = 8
 RECIPE = [
     "corpus=synthetic",
     "splits=bit",
@@ -115,13 +114,16 @@ def listening(processes: list[psutil.Process]) -> set[str]:
     }
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Train here with as many threads as a draw has, so that numbers agree to the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def train(home: Path, *calls: dict[str, Any]) -> None:
+    """Train as `sylvian train` does, with as many threads as a draw has."""
+    script = (
+        "import json, sys; from pathlib import Path; from sylvian import pipeline\n"
+        "for call in json.loads(sys.argv[1]):\n"
+        "    runs, data = Path(call.pop('runs')), Path(call.pop('data'))\n"
+        "    pipeline.train('tfs', **call, runs=runs, data=data)"
+    )
+    given = json.dumps([{"data": str(home / "data")} | call for call in calls])
+    subprocess.run([sys.executable, "-c", script, given], env=ENVIRONMENT, check=True)
 
 
 @contextmanager
@@ -183,7 +185,6 @@ def killed(home: Path) -> tuple[Path, int]:
     return run, len(rows(run))
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_killed_sweep_goes_on_elsewhere(home: Path, tmp_path_factory: Any) -> None:
     run, n_epochs = killed(home)
     assert n_epochs < EPOCHS
@@ -203,13 +204,6 @@ def test_a_killed_sweep_goes_on_elsewhere(home: Path, tmp_path_factory: Any) -> 
     assert good["run"] == run.name
     assert found["best"].endswith(" ".join([*RECIPE, "train.learning_rate=0.005"]))
 
-    drawn = "train.learning_rate=0.005"
-    places = {"data": home / "data", "runs": home / "plain"}
-    plain = pipeline.train("tfs", [*RECIPE, drawn], **places)
-    assert Path(plain.run).name == run.name
-    assert good["val_per"] == plain.val_per
-    assert rows(run) == rows(Path(plain.run))  # an ordinary run, and resumed to the last bit
-
     files = {path.name for path in ledger.parent.iterdir()}
     assert files == {"sweep.json", "sweep.lock"}
     kinds = {path.suffix for path in (home / "runs").rglob("*") if path.is_file()}
@@ -218,8 +212,14 @@ def test_a_killed_sweep_goes_on_elsewhere(home: Path, tmp_path_factory: Any) -> 
 
     stopped = home / "runs" / bad["run"]
     assert not (stopped / "trained.json").exists()
-    pipeline.train("tfs", resume=str(stopped), data=home / "data", runs=home / "runs")
+    train(
+        home,
+        {"overrides": [*RECIPE, "train.learning_rate=0.005"], "runs": str(home / "plain")},
+        {"resume": str(stopped), "runs": str(home / "runs")},
+    )
+    assert rows(run) == rows(home / "plain" / run.name)  # an ordinary run, to the last bit
     assert len(rows(stopped)) == EPOCHS
+
     again = run_sweep(  # nothing is left to do, so Ray is not even started
         "tfs",
         RECIPE,
