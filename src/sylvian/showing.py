@@ -139,7 +139,7 @@ def _begun(run: RunFolder, what: str) -> Iterator[str]:
     yield f"{run.path}: {what}"
     yield f"  begun {environment['started']} by '{environment['command']}'"
     yield f"  commit {environment['commit']}, torch {environment['packages']['torch']}"
-    if environment["start"]:
+    if environment.get("start"):
         yield f"  trunk from {environment['start']['path']}"
 
 

@@ -77,7 +77,7 @@ def resume_experiment(
             f"{run.path}: the prepared corpus {recipe.corpus} changed since this run began; "
             "prepare the same files again or start a new run"
         )
-    told = run.environment["start"]
+    told = run.environment.get("start")
     return Experiment(recipe, run, corpus, Path(told["path"]) if told else None, resumed=True)
 
 
@@ -188,7 +188,7 @@ def _load_start(experiment: Experiment, encoder: Encoder) -> None:
     start = experiment.start
     if start is None:
         return
-    known = experiment.run.environment["start"]
+    known = experiment.run.environment.get("start")
     if known["sha256"] != weights_digest(start):
         raise CheckpointError(
             f"{start}: changed since {experiment.run.path} began with it; begin a new run"

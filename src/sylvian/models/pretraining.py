@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,6 +38,18 @@ class ReconstructionConfig(_PretrainingConfig):
     )
     mask_ratio: float = Field(0.5, gt=0, lt=1, description="share of frames hidden")
     mask_max_span: int = Field(15, gt=0, description="longest hidden span in frames")
+    drift_std: float = Field(
+        0.0,
+        ge=0,
+        description="offset per trial and channel on input and target alike, as baselines drift "
+        "between blocks: what is hidden then follows from what is visible in the same trial",
+    )
+
+    @model_validator(mode="after")
+    def _counts_do_not_drift(self) -> ReconstructionConfig:
+        if self.loss == "poisson" and self.drift_std > 0:
+            raise ValueError("counts cannot be shifted; set drift_std=0, or use loss=mse")
+        return self
 
 
 class NextBinConfig(_PretrainingConfig):
@@ -100,13 +112,14 @@ class PretrainingModel(nn.Module):
         """Predict the hidden frames, or every next patch.
 
         Args:
-            batch: Trials of one channel count; targets are its features as they are.
+            batch: Trials of one channel count; targets are its features without the noise.
             hidden: For reconstruction, which frames to hide, trial after trial; None draws them.
 
         In training mode the inputs are disturbed by the configured noise, from torch's generator.
         """
-        inputs = self._disturb(batch.features) if self.training else batch.features
-        patches = cut_patches(batch.features, batch.n_bins, self.encoder.frame_bins)
+        features = self._drifted(batch.features) if self.training else batch.features
+        inputs = self._disturb(features) if self.training else features
+        patches = cut_patches(features, batch.n_bins, self.encoder.frame_bins)
         frames = self.encoder.n_frames(batch.n_bins).tolist()
         if isinstance(self.config, NextBinConfig):
             places, counts = chosen_places(frames, _all_but_the_last(frames))
@@ -163,6 +176,10 @@ class PretrainingModel(nn.Module):
         chosen = latents.flatten(0, 1).index_select(0, places.to(latents.device))
         rows = self.read_outs(chosen, counts, batch.session.tolist())
         return Guesses(rows.float().view(truth.values.shape), truth, counts)
+
+    def _drifted(self, features: Tensor) -> Tensor:
+        std = self.config.drift_std if isinstance(self.config, ReconstructionConfig) else 0.0
+        return features + std * torch.randn_like(features[:, :1]) if std > 0 else features
 
     def _disturb(self, features: Tensor) -> Tensor:
         config = self.config

@@ -292,7 +292,7 @@ def _trained(
 def _pretraining_of(run: RunFolder) -> tuple[float | None, float | None]:
     from sylvian.runs import RunFolder
 
-    start = run.environment["start"]
+    start = run.environment.get("start")
     if not start:
         return None, None
     stage = RunFolder(Path(start["path"]).parent.parent)

@@ -445,3 +445,26 @@ def test_each_trial_uses_its_own_read_out(sessions, batch_of):
     shifted = (model(batch, hidden).outputs - clean.outputs).split(clean.counts)
     means = [own.mean().item() for own in shifted]
     assert means == pytest.approx([0, 1, 0], abs=1e-6)
+
+
+def test_drift_moves_input_and_target_alike_and_only_in_training(sessions, batch_of):
+    drifting = ReconstructionConfig(noise_std=0, offset_std=0, drift_std=2.0)
+    model, batch = build(sessions, drifting), batch_of(*LENGTHS)
+    hidden = model.fixed_masks(batch, seed=0)
+    still = model.eval()(batch, hidden).truth.values
+    torch.manual_seed(0)
+    moved = model.train()(batch, hidden).truth
+    shift = (moved.values - still)[moved.valid]
+    rows = torch.repeat_interleave(
+        torch.arange(len(batch)), torch.tensor(model.eval()(batch, hidden).counts)
+    )
+    trial = rows.unsqueeze(1).expand_as(moved.valid)[moved.valid]
+    for own in trial.unique():
+        of_trial = shift[trial == own]
+        assert torch.allclose(of_trial, of_trial[:1].expand_as(of_trial), atol=1e-5)
+    assert shift.std() > 1
+
+
+def test_counts_do_not_drift():
+    with pytest.raises(ValueError, match="counts cannot be shifted"):
+        ReconstructionConfig(loss="poisson", drift_std=0.5)
