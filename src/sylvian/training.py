@@ -188,7 +188,7 @@ def _load_start(experiment: Experiment, encoder: Encoder) -> None:
     start = experiment.start
     if start is None:
         return
-    known = experiment.run.environment.get("start")
+    known = experiment.run.environment["start"]
     if known["sha256"] != weights_digest(start):
         raise CheckpointError(
             f"{start}: changed since {experiment.run.path} began with it; begin a new run"
