@@ -5,8 +5,8 @@
 The large ones are T15's layout (HDF5) and a simulated monkey's (NWB, spike times); the small one is
 the simulated corpus as it is by default. `one` is a single process, `all` a process a core, `auto`
 what `prepare` chooses by itself. They take turns `--repeats` times, each in a fresh process of its
-own, and the median of the seconds counts. With `--cold` the kernel forgets the files before each
-turn (Linux, root), so that reading is from the disk.
+own, and the least of the seconds counts: what else runs on the machine can only add to it. With
+`--cold` the kernel forgets the files before each turn (Linux, root), so that reading is from disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -76,7 +75,7 @@ def compare(corpus: str, raw: Path, *, repeats: int, cold: bool) -> dict[str, ob
     assert all(index == indices[0] for index in indices), "the digests differ"
     size = sum(path.stat().st_size for path in raw.rglob("*") if path.is_file())
     rows = {
-        name: {key: round(median(row[key] for row in turns), 2) for key in ("seconds", "cpu_s")}
+        name: {key: round(min(row[key] for row in turns), 2) for key in ("seconds", "cpu_s")}
         for name, turns in seen.items()
     }
     first = seen["one"][0]
@@ -95,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gigabytes", type=float, default=2.0)
     parser.add_argument("--monkey-sessions", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
