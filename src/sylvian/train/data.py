@@ -62,7 +62,10 @@ class TrainingData(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Loaded]:
         """Return the loader of untouched validation trials."""
         sampler = EvaluationSampler(
-            self._val.infos, batch_size=self._config.batch_size, pools=self._pools[1]
+            self._val.infos,
+            batch_size=self._config.batch_size,
+            pools=self._pools[1],
+            shard=Shard(*self._place()),
         )
         return self._loader(self._val, sampler)
 

@@ -185,8 +185,15 @@ class Training(LightningModule):
 
     def validation_step(self, group: Passes, batch_idx: int) -> None:
         """Add a batch to what validation will say."""
-        for batch in group.batches:
+        for batch in group.counted:
             self.task.validate(batch)
+        if group.idle and is_sharded(self.model):
+            self.task.loss(group.batches[-1], epoch=self.state.epoch)  # keeps the others company
+
+    def on_validation_epoch_end(self) -> None:
+        """Add what all processes found; the same numbers choose the same epoch everywhere."""
+        if n_processes() > 1:
+            self.task.take_sums(add_up(self.task.sums(), device=self.device))
 
     def _optimizer(self) -> LightningOptimizer:
         optimizer = self.optimizers()

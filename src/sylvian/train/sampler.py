@@ -162,8 +162,8 @@ class GroupSampler(Sampler[Group]):
 class EvaluationSampler(Sampler[Group]):
     """Yield every trial of some pools once, shortest first, always in the same batches.
 
-    Every rank of a distributed run evaluates everything: the numbers need no gathering and choose
-    the same best epoch everywhere.
+    The ranks of a distributed run take the batches in turns. Where these do not divide evenly, the
+    last ranks get one more that is `idle`: all make as many passes, every trial counts once.
     """
 
     def __init__(
@@ -172,13 +172,17 @@ class EvaluationSampler(Sampler[Group]):
         *,
         batch_size: int,
         pools: Sequence[Pool] | None = None,
+        shard: Shard | None = None,
     ) -> None:
-        self._groups: list[Group] = []
+        groups: list[Group] = []
         for pool in pools_of(infos) if pools is None else pools:
             own = [index for source in pool for index in source.trials.tolist()]
             order = sorted(own, key=lambda index: infos[index].n_bins)
-            for start in range(0, len(order), batch_size):
-                self._groups.append(Group(0, (tuple(order[start : start + batch_size]),)))
+            parts = (order[at : at + batch_size] for at in range(0, len(order), batch_size))
+            groups += [Group(0, (tuple(part),)) for part in parts]
+        rank, world = (shard.rank, shard.world) if shard else (0, 1)
+        spare = [Group(0, groups[0].micro_batches, idle=True)] * (-len(groups) % world)
+        self._groups = [*groups, *spare][rank::world]
 
     def __len__(self) -> int:
         return len(self._groups)

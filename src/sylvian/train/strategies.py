@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 
@@ -26,16 +27,26 @@ def engine_options(config: TrainConfig) -> dict[str, Any]:
     """Choose accelerator, processes and strategy for `Trainer`.
 
     Raises:
-        ConfigError: there are not so many GPUs.
+        ConfigError: there are not so many GPUs, or SLURM was asked for tasks in a way that
+            Lightning does not take.
     """
     _check_devices(config)
     options: dict[str, Any] = {"accelerator": config.device, "devices": config.devices}
-    if config.n_processes > 1:
-        options |= {"num_nodes": config.nodes, "strategy": _strategy(config)}
+    if config.n_processes == 1:
+        # alone in whatever surroundings: there is nobody to look for
+        return options | {"plugins": LightningEnvironment()}
+    options |= {"num_nodes": config.nodes, "strategy": _strategy(config)}
     if SLURMEnvironment.detect():
-        # requeueing by Lightning would save by pickle; `--resume` continues a run
-        options["plugins"] = SLURMEnvironment(auto_requeue=False)
+        options["plugins"] = _slurm()
     return options
+
+
+def _slurm() -> SLURMEnvironment:
+    try:
+        # requeueing by Lightning would save by pickle; `--resume` continues a run
+        return SLURMEnvironment(auto_requeue=False)
+    except RuntimeError as failure:
+        raise ConfigError(f"SLURM: {failure}") from None
 
 
 def _strategy(config: TrainConfig) -> Replicas | ModelParallelStrategy:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from sylvian.config import flatten
@@ -87,6 +88,14 @@ class Task(ABC):
         """Add a batch to the sums."""
 
     @abstractmethod
+    def sums(self) -> list[float]:
+        """Give what was added since `begin_validation`, as numbers that add up over processes."""
+
+    @abstractmethod
+    def take_sums(self, sums: Sequence[float]) -> None:
+        """Go on from sums that `sums` of several processes gave together."""
+
+    @abstractmethod
     def verdict(self) -> Verdict:
         """Judge by what was added since `begin_validation`."""
 
@@ -151,6 +160,15 @@ class CtcTask(Task):
         self._n_items += parts.n_items
         for own in split_logits(self._ctc, batch, logits, n_frames):
             self._counts += self._count_errors(own, self._references[own.key])
+
+    def sums(self) -> list[float]:
+        """Give loss, trials and edits."""
+        return [self._loss_sum, float(self._n_items), *map(float, astuple(self._counts))]
+
+    def take_sums(self, sums: Sequence[float]) -> None:
+        """Take loss, trials and edits; see `Task.take_sums`."""
+        self._loss_sum, self._n_items = sums[0], round(sums[1])
+        self._counts = EditCounts(*map(round, sums[2:]))
 
     def verdict(self) -> Verdict:
         """Give the loss in nats per trial and the PER."""
@@ -225,6 +243,25 @@ class PretrainingTask(Task):
             path = key.session_path
             self._sums[path] = self._sums[path] + sums if path in self._sums else sums
 
+    def sums(self) -> list[float]:
+        """Give loss, entries, and the sums of every session, zeros where none was seen."""
+        found = [self._loss_sum, float(self._n_items)]
+        for path, n_channels in self._channels.items():
+            own = self._sums.get(path) or _nothing(n_channels)
+            found += [float(own.n_bins), *own.total, *own.squares, *own.sse]
+        return found
+
+    def take_sums(self, sums: Sequence[float]) -> None:
+        """Take loss, entries and the sums of every session; see `Task.take_sums`."""
+        self._loss_sum, self._n_items, self._sums = sums[0], round(sums[1]), {}
+        start = 2
+        for path, n_channels in self._channels.items():
+            stop = start + 1 + 3 * n_channels
+            if sums[start]:
+                parts = np.split(np.array(sums[start + 1 : stop]), 3)
+                self._sums[path] = ReconstructionSums(round(sums[start]), *parts)
+            start = stop
+
     def verdict(self) -> Verdict:
         """Give the loss per hidden entry, and R² pooled over sessions."""
         return Verdict(_mean(self._loss_sum, self._n_items), pooled_r2(self._sums.values()))
@@ -239,6 +276,10 @@ class PretrainingTask(Task):
         """Add the objective to the encoder."""
         objective = flatten(self._pretraining.config)
         return super().settings() | {f"objective.{name}": value for name, value in objective}
+
+
+def _nothing(n_channels: int) -> ReconstructionSums:
+    return ReconstructionSums(0, *np.zeros((3, n_channels)))
 
 
 def _mean(total: float, count: int) -> float:

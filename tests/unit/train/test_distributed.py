@@ -95,6 +95,12 @@ def test_another_number_of_trials_in_a_step_is_another_run(pair):
         runner.train(pair / "ctc-ddp", resume=True, task="ctc", batch_size=6)
 
 
+def test_one_process_in_a_job_of_several_tasks_trains_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "4")  # sbatch --ntasks=4, and no srun
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert runner.train(tmp_path, task="ctc", **runner.ALONE | {"epochs": 1}).epochs == 1
+
+
 @pytest.mark.parametrize(
     "environment",
     [

@@ -133,6 +133,18 @@ def test_ranks_share_every_group_and_step_together(n):
     assert any(group.idle for groups in ranks for group in groups) == (n > 24)
 
 
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+def test_ranks_take_turns_in_evaluation(world):
+    infos = infos_of(10, 7)  # 3 + 2 batches
+    ranks = [
+        list(EvaluationSampler(infos, batch_size=4, shard=Shard(rank, world)))
+        for rank in range(world)
+    ]
+    assert {len(groups) for groups in ranks} == {-(-5 // world)}
+    counted = [flat(group for group in groups if not group.idle) for groups in ranks]
+    assert sorted(index for own in counted for index in own) == list(range(17))
+
+
 def test_evaluation_takes_everything_once_in_a_fixed_order():
     infos = infos_of(10, 7)
     sampler = EvaluationSampler(infos, batch_size=4)
