@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from sylvian.sweep.ledger import FILE, Draw, Ledger, State
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 STROKES = "▁▂▃▄▅▆▇█"
 STOPPED = "×"
+NOTE_WIDTH = 160
 LINE_WIDTH = 14  # characters of a whole training's course
 
 
@@ -117,7 +119,9 @@ class SweepResult:
         return table
 
     def _notes(self) -> Iterator[str]:
-        yield from (f"{row.run}: {row.note}" for row in self.rows if row.note)
+        for row in self.rows:
+            if row.note:  # in full in the ledger
+                yield f"{row.run}: {shorten(row.note, NOTE_WIDTH, placeholder=' ...')}"
         if any(row.state == "stopped" for row in self.rows):
             yield f"{STOPPED} stopped for its PER; the same command with --no-asha trains it on"
         yield self.sweep

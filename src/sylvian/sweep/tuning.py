@@ -149,7 +149,7 @@ class Watch(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """The worker broke down."""
-        self._note(self._draw(trial).became("failed", _last_words(trial)))
+        self._note(self._draw(trial).became("failed", _last_words(trial.error_file)))
 
     def close(self) -> None:
         """Whatever still ran was interrupted and waits to go on."""
@@ -178,8 +178,13 @@ class Watch(tune.Callback):
         self._progress("sweep", n_over, len(draws), note)
 
 
-def _last_words(trial: Trial) -> str:
-    """Give the last line of a worker's traceback, or what is known without one."""
-    path = Path(trial.error_file) if trial.error_file else None
+def _last_words(error_file: str | None) -> str:
+    """Say why a worker broke down, as far as is known."""
+    path = Path(error_file) if error_file else None
     lines = path.read_text().strip().splitlines() if path and path.is_file() else []
-    return f"its worker broke down: {lines[-1].strip()}" if lines else "its worker was lost"
+    last = lines[-1].strip() if lines else ""
+    if not last or "worker process has died" in last:
+        return (
+            "its worker was killed, perhaps for want of memory; repeat the sweep to go on with it"
+        )
+    return f"its worker broke down: {last}"

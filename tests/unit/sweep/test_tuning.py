@@ -11,7 +11,7 @@ import pytest
 from sylvian.errors import ConfigError
 from sylvian.sweep import TABLE_12, Draw, Ledger, SweepConfig
 from sylvian.sweep.cluster import ray_running, share_of
-from sylvian.sweep.worker import Follower
+from sylvian.sweep.worker import Errand, Follower, train_draw
 
 
 def ledger(*pers: tuple[float, ...], **settings: Any) -> Ledger:
@@ -121,3 +121,71 @@ def test_every_epoch_is_reported_once_and_after_it_is_on_disk(tmp_path: Path) ->
         {"epoch": 2, "val_per": 0.7},
         {"epoch": 3, "val_per": 0.8},
     ]
+
+
+def test_a_watch_writes_down_what_becomes_of_every_draw(tmp_path: Path) -> None:
+    from ray.tune.experiment import Trial
+
+    from sylvian.sweep.tuning import Watch, _last_words
+
+    told: list[tuple[str, int, int, str]] = []
+    known = ledger((), (), (), (), ())
+    known = known.model_copy(
+        update={
+            "draws": tuple(
+                d.became("waiting").model_copy(update={"run": f"tfs-{d.number}"})
+                for d in known.draws
+            )
+        }
+    )
+    watch = Watch(known, tmp_path, tmp_path, lambda *step: told.append(step))
+
+    class Lost(Trial):  # a trial without a place on disk
+        error_file = None
+
+    trials: list[Trial] = [Lost("draw", config={"number": n}, stub=True) for n in range(1, 6)]
+    for trial in trials:
+        watch.on_trial_start(0, trials, trial)
+    for trial in trials[:2]:
+        watch.on_trial_result(0, trials, trial, {"epoch": 1, "val_per": 0.5})
+    (tmp_path / "tfs-1").mkdir()
+    (tmp_path / "tfs-1" / "trained.json").write_text("{}")
+    failure = {"epoch": 0, "val_per": float("nan"), "failure": "no such session"}
+    watch.on_trial_result(0, trials, trials[2], failure)
+    for trial in trials[:3]:
+        watch.on_trial_complete(0, trials, trial)
+    watch.on_trial_error(0, trials, trials[3])
+    watch.close()
+
+    written = Ledger.read(tmp_path)
+    assert written == watch.ledger
+    assert [(d.state, d.note) for d in written.draws] == [
+        ("finished", None),
+        ("stopped", None),
+        ("failed", "no such session"),
+        ("failed", _last_words(None)),
+        ("waiting", None),
+    ]
+    assert told[0] == ("sweep", 0, 5, "0 running")
+    assert told[-1] == ("sweep", 4, 5, "1 running, best PER 0.500 (draw 1)")
+
+
+def test_a_failing_draw_reports_and_does_not_end_the_sweep(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    errand = Errand("tfs", ("corpus=card2024",), str(tmp_path / "data"), str(tmp_path / "runs"))
+    draw = Draw(number=1, values={"train.batch_size": 8}, run="tfs-00000000", epochs=2)
+    train_draw(draw, errand, heard.append)
+    (report,) = heard
+    assert report["epoch"] == 0
+    assert "card2024" in report["failure"]
+
+
+def test_a_workers_last_words_are_told(tmp_path: Path) -> None:
+    from sylvian.sweep.tuning import _last_words
+
+    path = tmp_path / "error.txt"
+    path.write_text("Traceback\n  ...\nMemoryError: 3 GiB\n")
+    assert _last_words(str(path)) == "its worker broke down: MemoryError: 3 GiB"
+    path.write_text("The actor is dead because its worker process has died. Worker exit type: 1\n")
+    assert _last_words(str(path)) == _last_words(None)
+    assert "killed" in _last_words(None)
