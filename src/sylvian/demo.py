@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sylvian.evaluate import ScoreReport
     from sylvian.runs import RunFolder
 
-ENCODERS = ("rnn", "tfs")
+RECIPES = ("rnn", "tfs", "all")
 SPLIT = "test"  # weights and epochs are chosen on val
 
 
@@ -28,7 +28,7 @@ class Row:
     """One line of `results.json`; rates are fractions, None where there was nothing to score."""
 
     participant: str
-    encoder: str
+    recipe: str
     decoder: str
     split: str
     per: float | None
@@ -59,7 +59,7 @@ class DemoResult:
             title_justify="left",
             caption_justify="left",
         )
-        for name in ("who", "encoder", "decoder"):
+        for name in ("who", "recipe", "decoder"):
             table.add_column(name, no_wrap=True)
         for name in ("trials", "PER %", "WER %", "seconds"):
             table.add_column(name, justify="right", no_wrap=True)
@@ -73,19 +73,20 @@ class DemoResult:
 
 
 def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> DemoResult:
-    """Simulate, prepare, train, build a language model, decode, tune, score, report.
+    """Simulate, prepare, pretrain, train, build a language model, decode, tune, score, report.
 
     What an earlier demonstration left in `out` is used again, so that an interrupted one goes on.
 
     Args:
         out: Folder for everything: raw, data, runs, report.html and results.json.
-        quick: One participant who speaks fewer and shorter sentences, in under two minutes.
+        quick: One participant who speaks fewer and shorter sentences, without pretraining, in
+            under two minutes.
         progress: Told how far each stage is.
 
     Raises:
         SylvianError: `out` holds something else, or cannot be written.
     """
-    from sylvian.data.synthetic import SyntheticConfig
+    from sylvian.data.synthetic import MonkeyConfig, SyntheticConfig
 
     started = time.perf_counter()
     config = SyntheticConfig.quick() if quick else SyntheticConfig.demo()
@@ -93,10 +94,12 @@ def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> 
     runs: list[RunFolder] = []
     rows: list[Row] = []
     for participant in config.participants:
-        for encoder in ENCODERS:
-            run = _train(out, encoder, participant.name, progress)
+        if isinstance(participant, MonkeyConfig):
+            continue  # is pretrained on, and says nothing
+        for recipe in RECIPES[:2] if quick else RECIPES:
+            run = _train(out, recipe, participant.name, progress)
             runs.append(run)
-            rows += _decode(run, participant.name, encoder, lm, progress)
+            rows += _decode(run, participant.name, recipe, lm, progress)
     results, report = out / "results.json", out / "report.html"
     pipeline.report(runs, report)
     results.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
@@ -124,22 +127,24 @@ def _recordings(out: Path, config: SyntheticConfig, progress: Progress) -> Path:
     return lm
 
 
-def _train(out: Path, encoder: str, participant: str, progress: Progress) -> RunFolder:
-    """Train one encoder for one participant, or go on where an interrupted demo stopped."""
+def _train(out: Path, recipe: str, participant: str, progress: Progress) -> RunFolder:
+    """Train by one recipe for one participant, or go on where an interrupted demo stopped."""
     from sylvian.recipes import build_recipe
     from sylvian.runs import RunFolder
 
     overrides = ["corpus=synthetic", f"participant={participant}", "splits=bit"]
     data, runs = out / "data", out / "runs"
-    begun = [run for run in _begun(runs) if run.recipe == build_recipe(encoder, overrides)]
-    name = f"train {encoder} {participant}"
+    begun = [run for run in _begun(runs) if run.recipe == build_recipe(recipe, overrides)]
+    name = f"{recipe} {participant}"
     result = pipeline.train(
-        encoder,
+        recipe,
         () if begun else overrides,
         data=data,
         runs=runs,
         resume=str(begun[0].path) if begun else None,
-        progress=lambda stage, done, total, note="": progress(name, done, total, note),
+        progress=lambda stage, done, total, note="": progress(
+            f"{name}: {stage}", done, total, note
+        ),
     )
     return RunFolder.open(result.run, runs)
 
@@ -148,11 +153,13 @@ def _begun(runs: Path) -> Iterator[RunFolder]:
     from sylvian.runs import RunFolder
 
     for path in sorted(runs.glob("*/recipe.json")):
-        yield RunFolder.open(path.parent, runs)
+        run = RunFolder.open(path.parent, runs)
+        if not run.is_pretraining:
+            yield run
 
 
 def _decode(
-    run: RunFolder, participant: str, encoder: str, lm: Path, progress: Progress
+    run: RunFolder, participant: str, recipe: str, lm: Path, progress: Progress
 ) -> Iterator[Row]:
     """Choose the weights on val, then decode and score the reporting split once."""
     if run.read_optional("decoder.json") is None:
@@ -161,15 +168,15 @@ def _decode(
     decoded = pipeline.decode(run, SPLIT, progress=progress)
     score = pipeline.score(run, SPLIT)
     trained = run.training["seconds"] + decoded.seconds_encoder
-    yield _row(participant, encoder, "greedy", score.greedy, trained)
-    yield _row(participant, encoder, "ngram", score.report, trained + decoded.seconds_search)
+    yield _row(participant, recipe, "greedy", score.greedy, trained)
+    yield _row(participant, recipe, "ngram", score.report, trained + decoded.seconds_search)
 
 
-def _row(participant: str, encoder: str, decoder: str, report: ScoreReport, seconds: float) -> Row:
+def _row(participant: str, recipe: str, decoder: str, report: ScoreReport, seconds: float) -> Row:
     rates = {row["unit"]: row for row in report.to_json()["scores"] if row["group"] == "all"}
     return Row(
         participant=participant,
-        encoder=encoder,
+        recipe=recipe,
         decoder=decoder,
         split=SPLIT,
         per=rates["per"]["rate"],
@@ -182,7 +189,7 @@ def _row(participant: str, encoder: str, decoder: str, report: ScoreReport, seco
 
 
 def _cells(row: Row) -> Iterator[str]:
-    yield from (row.participant, row.encoder, row.decoder, str(row.n_trials), _percent(row.per))
+    yield from (row.participant, row.recipe, row.decoder, str(row.n_trials), _percent(row.per))
     interval = f"({_percent(row.wer_low)}\N{EN DASH}{_percent(row.wer_high)})"
     yield f"{_percent(row.wer)} {interval}"
     yield f"{row.seconds:.0f}"

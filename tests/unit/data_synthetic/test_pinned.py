@@ -27,7 +27,7 @@ def test_the_first_trial_is_the_pinned_one(small, place, pinned):
     ("config", "pinned"),
     [
         (SyntheticConfig(), "02b8fabd"),
-        (SyntheticConfig.demo(), "17fc85a1"),
+        (SyntheticConfig.demo(), "ab6a4b91"),
         (SyntheticConfig.quick(), "06f82bb0"),
     ],
     ids=["default", "demo", "quick"],

@@ -142,10 +142,18 @@ class SyntheticConfig(Config):
             "speech": SpeechConfig(words_per_minute=90.0),
             "neural": NeuralConfig(snr=1.5),
         }
+        monkey = MonkeyConfig(
+            name="M1",
+            sessions=3,
+            blocks=6,
+            neural=NeuralConfig(snr=1.5),
+            latent=LatentConfig(sharing=0.0),  # these speakers follow gestures, not a common space
+        )
         return cls(
             participants=(
                 ParticipantConfig(name="S15", layout="card2024", **shape),
                 ParticipantConfig(name="S12", layout="willett2023", **shape),
+                monkey,
             )
         )
 
