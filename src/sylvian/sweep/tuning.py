@@ -119,6 +119,10 @@ class Watch(tune.Callback):
         self._progress = progress
         self._tell()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give nothing away: Tune pickles its callbacks, and a terminal cannot be pickled."""
+        return {}
+
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -124,6 +125,7 @@ def test_every_epoch_is_reported_once_and_after_it_is_on_disk(tmp_path: Path) ->
 
 
 def test_a_watch_writes_down_what_becomes_of_every_draw(tmp_path: Path) -> None:
+    from ray import cloudpickle
     from ray.tune.experiment import Trial
 
     from sylvian.sweep.tuning import Watch, _last_words
@@ -138,7 +140,14 @@ def test_a_watch_writes_down_what_becomes_of_every_draw(tmp_path: Path) -> None:
             )
         }
     )
-    watch = Watch(known, tmp_path, tmp_path, lambda *step: told.append(step))
+    bar = threading.RLock()  # what draws on a terminal holds one
+
+    def draw_bar(stage: str, done: int, total: int, note: str = "") -> None:
+        with bar:
+            told.append((stage, done, total, note))
+
+    watch = Watch(known, tmp_path, tmp_path, draw_bar)
+    assert cloudpickle.dumps(watch)  # as Tune does with its callbacks
 
     class Lost(Trial):  # a trial without a place on disk
         error_file = None
