@@ -1,5 +1,7 @@
 """Mistakes in a sweep show before anything is trained."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from sylvian import pipeline
 from sylvian.data.synthetic import ParticipantConfig, SyntheticConfig, simulate
 from sylvian.errors import ConfigError, DataError, SylvianError
-from sylvian.sweep import SweepConfig, parse_space
+from sylvian.sweep import SweepConfig, parse_space, run_sweep
 from sylvian.sweep.search import _insist, placed, plan
 
 TRIED = ["train.learning_rate=loguniform(1e-4,1e-2)"]
@@ -84,3 +86,16 @@ def test_when_every_draw_failed_the_first_reason_is_told(data: Path, tmp_path: P
         ledger = ledger.with_draw(draw.became("failed", f"no memory for {draw.number}"))
     with pytest.raises(SylvianError, match="every draw failed; the first with: no memory for 1"):
         _insist(ledger, tmp_path)
+
+
+def test_without_ray_the_command_that_installs_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'sylvian\[sweep\]'"):
+        run_sweep("tfs", ["corpus=synthetic"], data=tmp_path, runs=tmp_path)
+
+
+def test_nobody_else_pays_for_ray() -> None:
+    script = "import sys, sylvian.cli, sylvian.sweep; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
