@@ -57,7 +57,7 @@ def begin_experiment(recipe: Recipe, *, data: Path, runs: Path, start: Path | No
 def resume_experiment(
     name: str, overrides: Sequence[str], *, runs: Path, resume: str
 ) -> Experiment:
-    """Take recipe, data and start from the run to resume.
+    """Take recipe, data and start from the run to resume; other processes may share it.
 
     Raises:
         ConfigError: other values than the run had.
@@ -65,11 +65,14 @@ def resume_experiment(
         DataError: the corpus is not prepared, or changed since the run began.
     """
     run = RunFolder.open(resume, runs)
-    recipe = run.recipe
-    if recipe.name != name or (overrides and config.override(recipe, overrides) != recipe):
+    begun = run.recipe
+    recipe = config.override(begun, overrides)
+    alike = recipe.model_copy(update={"train": begun.train}) == begun
+    if begun.name != name or not (alike and recipe.train.continues(begun.train)):
         raise ConfigError(
-            f"{run.path}: was begun as '{recipe.name}' with other values; a resumed run keeps its "
-            "recipe, so leave the overrides out or start a new run"
+            f"{run.path}: was begun as '{begun.name}' with other values; a resumed run keeps its "
+            "recipe and the trials of a step (batch_size x accumulate x devices x nodes), so leave "
+            "the overrides out or start a new run"
         )
     corpus = open_corpus(recipe, Path(run.environment["data"]))
     if corpus.digest != run.environment["data_digest"]:

@@ -13,6 +13,9 @@ import pytest
 from sylvian.data.corpora.synthetic import Synthetic
 from sylvian.data.prepare import prepare
 from sylvian.data.synthetic import ParticipantConfig, SyntheticConfig, simulate
+from sylvian.errors import ConfigError
+from sylvian.outcomes import TrainResult
+from sylvian.pipeline import train
 from sylvian.train.metrics import read_metrics
 
 SMALL = [
@@ -79,6 +82,19 @@ def test_srun_starts_both(home: Path, by_lightning: Path) -> None:
     ours = read_metrics(Path(json.loads(ended[0][0])["run"]) / "metrics.csv")
     theirs = read_metrics(by_lightning / "metrics.csv")
     assert [row["val_loss"] for row in ours] == [row["val_loss"] for row in theirs]
+
+
+def test_fewer_processes_may_go_on_with_as_many_trials_in_a_step(
+    home: Path, by_lightning: Path
+) -> None:
+    def resume(*overrides: str) -> TrainResult:
+        return train("tfs", overrides, data=home, runs=home, resume=str(by_lightning))
+
+    assert resume("train.devices=1", "train.batch_size=8", "train.n_workers=1").epochs == 2
+    with pytest.raises(ConfigError, match="keeps its recipe and the trials of a step"):
+        resume("train.devices=1")
+    with pytest.raises(ConfigError, match="keeps its recipe"):
+        resume("encoder.depth=2")
 
 
 def slurm(rank: int) -> dict[str, str]:

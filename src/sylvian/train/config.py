@@ -116,6 +116,16 @@ class TrainConfig(Config):
         """Trials of one optimiser step, all processes together."""
         return self.batch_size * self.accumulate * self.n_processes
 
+    def continues(self, other: TrainConfig) -> bool:
+        """Say whether a run begun with `other` may go on with these values.
+
+        It may with other runtime settings, and spread over processes in another way, if as many
+        trials make a step.
+        """
+        free = set(RUNTIME_FIELDS | SPREAD_FIELDS)
+        same = self.model_dump(exclude=free) == other.model_dump(exclude=free)
+        return same and self.step_trials == other.step_trials
+
 
 class AugmentConfig(Config):
     """How training trials are disturbed; features are z-scores, so the units are their std.

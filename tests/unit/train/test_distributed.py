@@ -23,9 +23,9 @@ from unit.train import distributed_runner as runner
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pair")
-    process = started(folder, *runner.CASES)
-    err = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, err
+    with ended(started(folder, *runner.CASES)) as process:
+        err = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, err
     return folder
 
 
@@ -145,4 +145,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            process.kill()
+            if process.poll() is None:
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+                process.kill()
