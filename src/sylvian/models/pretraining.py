@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,7 +17,7 @@ from sylvian.models.base import Encoder
 from sylvian.models.batch import Batch
 from sylvian.models.ctc import LossParts
 from sylvian.models.masking import BinMasks, fixed_masks, span_mask
-from sylvian.models.readout import Patches, ReadOuts, chosen_places, cut_patches
+from sylvian.models.readout import Averages, Patches, ReadOuts, chosen_places, cut_patches
 from sylvian.models.reconstruction import ReconstructionSums
 from sylvian.models.sessions import LayersPer, layers_of
 from sylvian.models.transformer import Transformer
@@ -38,6 +38,12 @@ class ReconstructionConfig(_PretrainingConfig):
     )
     mask_ratio: float = Field(0.5, gt=0, lt=1, description="share of frames hidden")
     mask_max_span: int = Field(15, gt=0, description="longest hidden span in frames")
+    averages: tuple[PositiveFloat, ...] = Field(
+        (),
+        description="averages of the visible frames around a hidden one that the read-out starts "
+        "from, by the width of their Gaussian weights in frames, with a gain per channel; a large "
+        "width is the whole trial. Baselines then need not pass through the trunk; none is BIT's",
+    )
     drift_std: float = Field(
         0.0,
         ge=0,
@@ -107,6 +113,9 @@ class PretrainingModel(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.read_outs = ReadOuts(encoder.width, sizes, of_session=of_session)
+        widths = config.averages if isinstance(config, ReconstructionConfig) else ()
+        own = list(channels.values())
+        self.averages = Averages(own, of_session=of_session, widths=widths) if widths else None
 
     def forward(self, batch: Batch, hidden: Bool[Tensor, " rows"] | None = None) -> Guesses:
         """Predict the hidden frames, or every next patch.
@@ -133,7 +142,15 @@ class PretrainingModel(nn.Module):
         latents = self.encoder.encode_masked(
             inputs, batch.n_bins, batch.session, hidden.to(inputs.device, non_blocking=True)
         )
-        return self._read_out(latents, places, counts, truth, batch)
+        guesses = self._read_out(latents, places, counts, truth, batch)
+        if self.averages is None:
+            return guesses
+        seen = cut_patches(inputs, batch.n_bins, self.encoder.frame_bins)
+        shut = torch.zeros_like(seen.valid[:, :, 0]).flatten()
+        shut[places.to(shut.device)] = True
+        start = self.averages(seen, shut.view(len(batch), -1), batch.session.tolist())
+        start = start.flatten(0, 1).index_select(0, places.to(start.device))
+        return replace(guesses, outputs=guesses.outputs + start)
 
     def draw_masks(
         self, batch: Batch, *, generator: torch.Generator | None = None

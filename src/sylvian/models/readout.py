@@ -13,6 +13,8 @@ from torch.nn import functional
 from sylvian.models.frontend import map_together
 from sylvian.models.packed import padding_grid
 
+_FEWEST = 1e-4  # of a bin, by weight
+
 
 class ReadOuts(nn.Module):
     """One linear map from latents to patches per participant, corpus or session.
@@ -43,6 +45,59 @@ class ReadOuts(nn.Module):
         """
         trials = [[own] for own in torch.split(rows, list(counts))]
         return map_together(self.maps, trials, [self.of_session[own] for own in sessions])
+
+
+class Averages(nn.Module):
+    """Averages of the visible frames around a hidden one, each channel with gains of its own.
+
+    A read-out that starts from them has only to say what they do not: baselines that drift from
+    trial to trial need not pass through the trunk. Gains start at 0.
+
+    Args:
+        n_channels: Channels, one number per read-out.
+        of_session: Which read-out each session uses.
+        widths: Standard deviations of Gaussian weights over frames; infinite: the whole trial.
+    """
+
+    def __init__(
+        self, n_channels: Sequence[int], *, of_session: Sequence[int], widths: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.gains = nn.ParameterList(
+            nn.Parameter(torch.zeros(len(widths), size)) for size in n_channels
+        )
+        self.of_session, self.widths = tuple(of_session), tuple(widths)
+
+    def forward(
+        self, patches: Patches, hidden: Bool[Tensor, "batch frames"], sessions: Sequence[int]
+    ) -> Float[Tensor, "batch frames 1 channels"]:
+        """Average what is visible.
+
+        Args:
+            patches: A batch, cut into patches.
+            hidden: Frames nothing may be known of.
+            sessions: Session of each trial.
+        """
+        seen = patches.valid & ~hidden.unsqueeze(2)
+        weight = seen.sum(2, dtype=patches.values.dtype)
+        total = (patches.values * seen.unsqueeze(3)).sum(2)
+        averages = [_around(total, weight, width) for width in self.widths]
+        stacked = torch.stack(averages, dim=2)
+        gains = torch.stack([self.gains[self.of_session[own]] for own in sessions])
+        return (stacked * gains.unsqueeze(1)).sum(2, keepdim=True)
+
+
+def _around(
+    total: Float[Tensor, "batch frames channels"],
+    weight: Float[Tensor, "batch frames"],
+    width: float,
+) -> Float[Tensor, "batch frames channels"]:
+    """Average frames by their distance, as many bins as each has; 0 where none is near."""
+    place = torch.arange(total.shape[1], device=total.device, dtype=total.dtype)
+    near = torch.exp(-0.5 * ((place - place.unsqueeze(1)) / width) ** 2)
+    count = weight @ near
+    average: Tensor = (near @ total) / count.clamp_min(_FEWEST).unsqueeze(2)
+    return average * (count > _FEWEST).unsqueeze(2)
 
 
 @dataclass(frozen=True, slots=True)

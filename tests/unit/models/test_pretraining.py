@@ -468,3 +468,49 @@ def test_drift_moves_input_and_target_alike_and_only_in_training(sessions, batch
 def test_counts_do_not_drift():
     with pytest.raises(ValueError, match="counts cannot be shifted"):
         ReconstructionConfig(loss="poisson", drift_std=0.5)
+
+
+AVERAGES = ReconstructionConfig(noise_std=0, offset_std=0, averages=(1.0, 4.0, 1000.0))
+
+
+def with_gains(sessions):
+    model = build(sessions, AVERAGES).eval()
+    with torch.no_grad():
+        for gains in model.averages.gains:
+            gains.uniform_(0.2, 1.0, generator=torch.Generator().manual_seed(0))
+    return model
+
+
+def test_averages_leak_nothing_and_do_not_depend_on_the_batch(sessions, batch_of):
+    model, batch = with_gains(sessions), batch_of(*LENGTHS)
+    hidden = model.fixed_masks(batch, seed=0)
+    before = model(batch, hidden).outputs
+    marks = hidden_bins(hidden, batch).unsqueeze(2)
+    changed = torch.where(marks, 100 * torch.ones_like(batch.features), batch.features)
+    torch.testing.assert_close(model(with_features(batch, changed), hidden).outputs, before)
+    frames = model.encoder.n_frames(batch.n_bins).tolist()
+    rows = torch.split(before, list(model(batch, hidden).counts))
+    for at, own in enumerate(torch.split(hidden, frames)):
+        alone = replace(
+            batch,
+            features=batch.features[at : at + 1, : int(batch.n_bins[at])],
+            n_bins=batch.n_bins[at : at + 1],
+            session=batch.session[at : at + 1],
+            labels=batch.labels[at : at + 1],
+            n_labels=batch.n_labels[at : at + 1],
+            keys=batch.keys[at : at + 1],
+        )
+        torch.testing.assert_close(model(alone, own).outputs, rows[at], atol=1e-4, rtol=1e-4)
+
+
+def test_the_widest_average_is_the_mean_of_what_is_visible(sessions, batch_of):
+    model = build(sessions, CLEAN.model_copy(update={"averages": (1e6,)})).eval()
+    batch = batch_of(63)
+    hidden = model.fixed_masks(batch, seed=0)
+    plain = model(batch, hidden).outputs
+    with torch.no_grad():
+        for gains in model.averages.gains:
+            gains.fill_(1.0)
+    visible = batch.features[0, :63][~hidden_bins(hidden, batch)[0]]
+    difference = model(batch, hidden).outputs - plain
+    torch.testing.assert_close(difference, visible.mean(0).expand_as(difference))
