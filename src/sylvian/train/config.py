@@ -93,6 +93,11 @@ class TrainConfig(Config):
         description="of several processes: ddp = each holds the whole model; fsdp = the blocks of "
         "the Transformer are kept in shards; auto = ddp",
     )
+    compile: bool = Field(
+        False,
+        description="torch.compile for the Transformer's blocks: minutes at the first step, meant "
+        "for GPUs (on a CPU nothing is gained)",
+    )
     n_workers: int = Field(0, ge=0, description="processes that load data; 0 = none beside ours")
     prefetch: int = Field(2, ge=1, description="optimiser steps each worker loads ahead")
     cache_mb: int = Field(

@@ -18,6 +18,8 @@ from lightning.pytorch import Callback, Trainer
 
 from sylvian.config import flatten
 from sylvian.errors import CheckpointError, ConfigError, DataError
+from sylvian.models.compiled import compile_trunk
+from sylvian.models.transformer import Transformer
 from sylvian.train.callbacks import Progress, Recorder, Reporter, Restorer
 from sylvian.train.checkpoints import Checkpoints, Record
 from sylvian.train.config import RUNTIME_FIELDS, SPREAD_FIELDS, AugmentConfig, TrainConfig
@@ -111,6 +113,8 @@ def fit(
     if record:
         state = record.state
         checkpoints.restore_model(task.model, record)
+    if config.compile:
+        _compile(task)
     module = Training(task, config=config, state=state)
     data = training_data(
         train, val, read=read, task=task, config=config, augment=augment, share=share, state=state
@@ -123,6 +127,12 @@ def fit(
                 callbacks.append(Reporter(progress, n_epochs=config.epochs))
             _train(module, data, run, callbacks)
     return _result(state)
+
+
+def _compile(task: Task) -> None:
+    if not isinstance(task.encoder, Transformer):
+        raise ConfigError("train.compile is for a Transformer's blocks; leave it off for a GRU")
+    compile_trunk(task.encoder)
 
 
 def _board(run: Path, task: Task, *, wanted: bool) -> AbstractContextManager[Board | None]:

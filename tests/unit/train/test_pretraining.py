@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from sylvian.errors import ConfigError
+from sylvian.models.ctc import CtcModel
 from sylvian.models.encoder import SessionSpec, build_encoder
 from sylvian.models.gru import GruConfig
 from sylvian.models.pretrained import load_pretrained, load_trunk
 from sylvian.models.pretraining import NextBinConfig, PretrainingModel, ReconstructionConfig
 from sylvian.models.transformer import TransformerConfig
+from sylvian.text import phoneme_vocabulary
 from sylvian.train import CtcTask, PretrainingTask, TrainConfig, fit
 from sylvian.train.metrics import read_metrics
 from sylvian.train.optimise import build_optimizer, rate_scales, set_learning_rate
@@ -201,3 +203,22 @@ def test_rates_for_a_trunk_need_one():
     with pytest.raises(ConfigError, match="Transformer's trunk"):
         rate_scales(holder, TrainConfig(trunk_rate=0.0))
     assert rate_scales(toy.model(), TrainConfig()) == {}
+
+
+def test_only_a_trunk_is_compiled(tmp_path, count_errors):
+    toy = make_toy(n_train=(4, 0), n_val=2)
+    paths = sorted({key.session_path for key in toy.trials if key.participant == "P1"})
+    specs = [SessionSpec(path=p, participant="toy/P1", n_channels=6) for p in paths]
+    gru = GruConfig(width=8, depth=1, kernel_bins=5, stride_bins=5)
+    model = CtcModel(build_encoder(gru, specs), phoneme_vocabulary())
+    own = [info for info in toy.infos("train") if info.key.participant == "P1"]
+    with pytest.raises(ConfigError, match=r"train\.compile is for a Transformer"):
+        fit(
+            CtcTask(model, count_errors),
+            train=own,
+            val=[info for info in toy.infos("val") if info.key.participant == "P1"],
+            read=toy.read,
+            config=TrainConfig(epochs=1, compile=True),
+            augment=QUIET,
+            run=tmp_path,
+        )
