@@ -150,6 +150,22 @@ def test_the_common_circuit_is_the_same_for_all_and_private_ones_are_not():
     )
 
 
+def test_a_private_circuit_is_one_participants_alone():
+    first, second = space("speech", 0, "S15"), space("speech", 0, "S12")
+    np.testing.assert_array_equal(first.common.coupling, second.common.coupling)
+    np.testing.assert_array_equal(first.whiten, second.whiten)
+    alike = np.corrcoef(first.private.coupling.flat, second.private.coupling.flat)[0, 1]
+    assert np.abs(alike) < 0.1
+    assert space("speech", 0, "S15") is first
+
+
+def test_speakers_of_one_sentence_differ_in_latents_only_by_what_is_private():
+    acted = behaviour("speech", np.random.default_rng(0))[:200]
+    for sharing, same in ((1.0, True), (0.5, False), (0.0, False)):
+        found = [latents("speech", acted, LatentConfig(sharing=sharing), who=w) for w in "AB"]
+        assert np.array_equal(*found) == same
+
+
 def test_at_zero_nothing_depends_on_the_common_circuit_and_at_one_on_nothing_else():
     acted = behaviour("reaching", np.random.default_rng(0))[:200]
     found = space("reaching", 0)

@@ -168,6 +168,16 @@ def test_the_preset_has_everybody_and_survives_being_written_down(sharing):
     assert load(SyntheticConfig, dump(config)) == config
 
 
+def test_the_newcomer_has_few_sentences_and_the_others_clear_recordings():
+    config = SyntheticConfig.transfer(0.3, seed=4)
+    assert load(SyntheticConfig, dump(config)) == config and config.seed == 4
+    newcomer, *others = config.participants
+    assert newcomer.sessions * newcomer.train_trials == 40
+    assert newcomer.sessions * newcomer.eval_trials == 80
+    assert all(one.neural.snr > newcomer.neural.snr for one in others)
+    assert {(one.latent.sharing, one.latent.seed) for one in config.participants} == {(0.3, 4)}
+
+
 @pytest.mark.parametrize("sharing", [-0.1, 1.1])
 def test_a_sharing_outside_its_range_is_refused(sharing):
     with pytest.raises(ValueError, match="sharing"):

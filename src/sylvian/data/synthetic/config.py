@@ -211,6 +211,25 @@ class SyntheticConfig(Config):
             ),
         )
 
+    @classmethod
+    def transfer(cls, sharing: float, *, seed: int = 0) -> SyntheticConfig:
+        """Give a newcomer with 40 labelled sentences (S15) and others to learn from beforehand.
+
+        The others, those of `species`, have clearer recordings; S12 says 300 sentences.
+
+        Args:
+            sharing: Share of the latents' variance that is common to all tasks, from 0 to 1.
+            seed: Seed of everything random, the circuits included.
+        """
+        clear = NeuralConfig(snr=3.0)
+        newcomer: dict[str, Any] = {"train_trials": 20, "hidden_trials": 0}
+        other: dict[str, Any] = {"train_trials": 150, "hidden_trials": 0, "eval_trials": 10}
+        changes = [newcomer, other | {"neural": clear}, *([{"neural": clear}] * 3)]
+        whole = cls.species(sharing, seed=seed)
+        people = zip(whole.participants, changes, strict=True)
+        changed = tuple(one.model_copy(update=update) for one, update in people)
+        return cls(seed=seed, participants=changed)
+
     @model_validator(mode="after")
     def _distinct(self) -> SyntheticConfig:
         names = [participant.name for participant in self.participants]

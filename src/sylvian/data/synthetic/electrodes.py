@@ -196,8 +196,8 @@ def _moments(config: ParticipantConfig, rng: np.random.Generator) -> _Moments:
 
 def _movement_latents(config: MonkeyConfig | WriterConfig, rng: np.random.Generator) -> Array:
     if isinstance(config, MonkeyConfig):
-        return latents("reaching", reaching_reference(rng), config.latent)
-    return latents("handwriting", writing_reference(rng), config.latent)
+        return latents("reaching", reaching_reference(rng), config.latent, who=config.name)
+    return latents("handwriting", writing_reference(rng), config.latent, who=config.name)
 
 
 def _moments_of(found: Array) -> _Moments:

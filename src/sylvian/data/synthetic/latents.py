@@ -4,8 +4,9 @@ A task's behaviour is whitened into inputs `u(t)`. Two circuits of the same ense
 
     h(t) = (1 - leak) h(t-1) + leak tanh(J h(t-1) + B u(t) + b)
 
-one with `J`, `B`, `b` common to all tasks, one with its own for every task. Each unit is brought to
-zero mean and unit variance over a reference stretch of the task, and the electrodes follow
+one with `J`, `B`, `b` common to everybody, one with its own for every participant. Each unit is
+brought to zero mean and unit variance over a reference stretch of the task, and the electrodes
+follow
 
     x(t) = sqrt(sharing) common(t) + sqrt(1 - sharing) private(t)
 
@@ -85,7 +86,7 @@ class Space:
         centre: Mean behaviour over the reference stretch.
         whiten: From behaviour to uncorrelated inputs of unit variance, the strongest first.
         common: The circuit of all tasks.
-        private: The circuit of this task.
+        private: The circuit of this participant alone.
     """
 
     centre: Float[np.ndarray, " behaviour"]
@@ -114,33 +115,38 @@ class Space:
 
 
 @cache
-def space(task: str, seed: int) -> Space:
-    """Draw the circuits of a task.
+def space(task: str, seed: int, who: str = "") -> Space:
+    """Draw the circuits of somebody at a task.
 
     Args:
         task: One of `TASKS`.
         seed: `LatentConfig.seed`; equal for all who are to share anything.
+        who: Name of the participant, whose private circuit is theirs alone.
     """
     behaviour = _REFERENCES[task](np.random.default_rng([seed, 1]))
     centre, whiten = _whitening(behaviour)
     inputs = (behaviour - centre) @ whiten
     common = _circuit(np.random.default_rng([seed, 0]), inputs)
-    private = _circuit(np.random.default_rng([seed, 2, TASKS.index(task)]), inputs)
-    return Space(centre, whiten, common, private)
+    own = np.random.default_rng([seed, 2, TASKS.index(task), *who.encode()])
+    return Space(centre, whiten, common, _circuit(own, inputs))
 
 
 def speech_latents(said: Utterance, config: object) -> Float32[np.ndarray, "bins latents"]:
     """Return what the electrodes of a speaker follow: the gestures, or the common space."""
     if isinstance(config, SharedSpeaker):
-        return latents("speech", said.posture, config.latent)
+        return latents("speech", said.posture, config.latent, who=config.name)
     return said.latents()
 
 
 def latents(
-    task: str, behaviour: Float[np.ndarray, "bins behaviour"], config: LatentConfig
+    task: str,
+    behaviour: Float[np.ndarray, "bins behaviour"],
+    config: LatentConfig,
+    *,
+    who: str = "",
 ) -> Float32[np.ndarray, "bins latents"]:
     """Return what electrodes follow during a task's behaviour."""
-    return space(task, config.seed).latents(behaviour, config.sharing)
+    return space(task, config.seed, who).latents(behaviour, config.sharing)
 
 
 def _circuit(rng: np.random.Generator, inputs: Array) -> Circuit:

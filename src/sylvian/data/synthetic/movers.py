@@ -92,7 +92,9 @@ def _block(
 ) -> MovedBlock:
     prompt_set, cues, moved = _moved(number, config, rng)
     task = "reaching" if isinstance(config, MonkeyConfig) else "handwriting"
-    drive = speech_drive(latents(task, moved.behaviour, config.latent), tuning, config.neural)
+    drive = speech_drive(
+        latents(task, moved.behaviour, config.latent, who=config.name), tuning, config.neural
+    )
     noise = noise_drive(len(moved.place), tuning, config.neural, rng)
     crossings = record(drive + noise, tuning, offset, rng).crossings
     return MovedBlock(number, prompt_set, cues, moved.starts, moved.stops, moved.place, crossings)
