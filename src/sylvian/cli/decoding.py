@@ -1,0 +1,104 @@
+"""Verbs from a trained run to sentences and rates: lm build, decode, tune, score, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sylvian.cli.shared import Json, MaybeData, Run, Runs, Split, drawn_progress, finish
+
+
+def lm_build(
+    text: Annotated[list[Path], typer.Option("--text", help="Text, one sentence a line.")],
+    out: Annotated[Path, typer.Option("--out", help="ARPA file to write (.gz compresses).")],
+    order: Annotated[int, typer.Option("--order", min=1, max=5)] = 3,
+    json: Json = False,
+) -> None:
+    """Estimate a Kneser-Ney n-gram from text files and write it as ARPA."""
+    from sylvian import pipeline
+
+    with drawn_progress() as progress:
+        result = pipeline.build_lm(text, order=order, out=out, progress=progress)
+    counts = ", ".join(f"{n:,} {k}-grams" for k, n in enumerate(result.n_ngrams, start=1))
+    finish(result, json, f"{out}: {result.n_sentences:,} sentences; {counts}")
+
+
+def decode(
+    run: Run,
+    split: Split,
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            "--lm",
+            help="ARPA file, or `none` for greedy only; default: the tuned one, else a 3-gram of "
+            "the run's training sentences.",
+        ),
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option("--lexicon", help="Pronunciations; default: CMUdict.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Decoder key=value, e.g. acoustic_scale=0.5.")
+    ] = None,
+    data: MaybeData = None,
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Turn a split's recordings into phonemes and sentences, n-best with scores apart."""
+    from sylvian import pipeline
+
+    with drawn_progress() as progress:
+        result = pipeline.decode(
+            pipeline.open_run(run, runs),
+            split,
+            lm=lm,
+            lexicon=lexicon,
+            overrides=overrides or (),
+            data=data,
+            progress=progress,
+        )
+    finish(result, json, f"{result.n_trials} trials of {split} decoded into {result.nbest}")
+
+
+def tune(
+    run: Run,
+    split: Split = "val",
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Choose the decoder's weights on the n-bests of the val split."""
+    from sylvian import pipeline
+
+    with drawn_progress() as progress:
+        result = pipeline.tune(pipeline.open_run(run, runs), split, progress=progress)
+    finish(result, json, result.text())
+
+
+def score(
+    run: Run,
+    split: Split,
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Compare decodes with the truth: PER, WER, CER with 95 % intervals, by group."""
+    from sylvian import pipeline
+
+    result = pipeline.score(pipeline.open_run(run, runs), split)
+    finish(result.summary(), json, result.table())
+
+
+def report(
+    run: Annotated[list[str], typer.Argument(help="One or more runs.")],
+    out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Write one HTML file: curves, error rates by session, confusions, example decodes."""
+    from sylvian import pipeline
+
+    written = pipeline.report([pipeline.open_run(name, runs) for name in run], out)
+    finish(
+        written, json, f"{written.report}: {written.n_runs} run{'' if written.n_runs == 1 else 's'}"
+    )
