@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from sylvian.decode.config import DecodeConfig
 from sylvian.errors import DataError
 from sylvian.evaluate import TrialResult, score_trial, word_edits
 from sylvian.jobs import Job
+from sylvian.outcomes import DecodeResult
 from sylvian.text import is_cue, normalize_sentence
 from sylvian.text.lexicon import Lexicon
 from sylvian.types import EditCounts, Logits, NBest, Progress, TrialKey
@@ -90,6 +91,22 @@ def _training_lm(job: Job) -> Path | None:
     return path.resolve()
 
 
+def read_sentences(path: Path) -> list[str]:
+    """Read text for a language model, normalised, one sentence a line.
+
+    Raises:
+        DataError: the file cannot be read, or holds no sentence.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({failure})") from None
+    found = [sentence for sentence in map(normalize_sentence, lines) if sentence]
+    if not found:
+        raise DataError(f"{path}: no sentence in it; give text with one sentence a line")
+    return found
+
+
 def open_graph(setting: Setting, cache: Path) -> DecodingGraph | None:
     """Build the decoding graph of a setting or fetch it from the cache; None without an n-gram.
 
@@ -158,6 +175,33 @@ def _warnings(graph: DecodingGraph) -> tuple[str, ...]:
 
 
 # -------------------------------------------------------------- what was decoded
+
+
+def write_decodes(
+    job: Job, setting: Setting, found: Searched, *, seconds_encoder: float
+) -> DecodeResult:
+    """Leave the split's hypotheses in place of earlier ones, and what they were made with."""
+    from sylvian.decode.io import write_nbest
+
+    greedy, nbest = job.folder / "greedy.jsonl", job.folder / "nbest.jsonl"
+    nbest.unlink(missing_ok=True)
+    write_nbest(greedy, found.greedy)
+    if found.nbest is not None:
+        write_nbest(nbest, found.nbest)
+    result = DecodeResult(
+        run=str(job.run.path),
+        split=job.split,
+        n_trials=len(job.infos),
+        greedy=str(greedy),
+        nbest=str(nbest) if found.nbest is not None else None,
+        lm=str(setting.lm) if setting.lm else None,
+        seconds_encoder=seconds_encoder,
+        seconds_search=found.seconds,
+        recorded_seconds=sum(info.n_bins * info.bin_s for info in job.infos),
+        warnings=found.warnings,
+    )
+    job.run.write(f"{job.split}/decode.json", setting.to_json() | {"result": asdict(result)})
+    return result
 
 
 @dataclass(frozen=True)

@@ -17,32 +17,22 @@ Each verb reads the files of the verbs before it, so it can be repeated alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sylvian import config
-from sylvian.errors import CheckpointError, ConfigError, DataError
-from sylvian.outcomes import (
-    DecodeResult,
-    LmResult,
-    PretrainResult,
-    ReportResult,
-    ScoreResult,
-    TrainResult,
-    TuneResult,
-)
+from sylvian.errors import ConfigError
+from sylvian.outcomes import LmResult, ReportResult, ScoreResult, TuneResult
 from sylvian.types import Progress, silent
 
 if TYPE_CHECKING:
     from sylvian.data.check import CheckReport
     from sylvian.data.fetch import FetchReport
-    from sylvian.data.mixconfig import Target
     from sylvian.data.prepare import PrepareReport
-    from sylvian.recipes import PretrainingRecipe, Recipe
+    from sylvian.outcomes import DecodeResult, PretrainResult, TrainResult
     from sylvian.runs import RunFolder
     from sylvian.showing import Shown
-    from sylvian.training import Experiment
 
 
 # ---------------------------------------------------------------- recordings
@@ -144,16 +134,17 @@ def train(
     """
     from sylvian.jobs import labelled_trials, open_corpus
     from sylvian.recipes import build_recipe
+    from sylvian.starting import make_start, run_experiment
     from sylvian.training import begin_experiment, resume_experiment
 
     if resume is not None:
         experiment = resume_experiment(name, overrides, runs=runs, resume=resume)
-        return _run_experiment(experiment, data=data, progress=progress)
-    recipe = build_recipe(name, overrides)
-    labelled_trials(recipe, open_corpus(recipe, data))  # before hours of pretraining for nothing
-    start = make_start(recipe, data=data, runs=runs, progress=progress)
-    experiment = begin_experiment(recipe, data=data, runs=runs, start=start)
-    return _run_experiment(experiment, data=data, progress=progress)
+    else:
+        recipe = build_recipe(name, overrides)
+        labelled_trials(recipe, open_corpus(recipe, data))  # before hours of work for nothing
+        start = make_start(recipe, data=data, runs=runs, progress=progress)
+        experiment = begin_experiment(recipe, data=data, runs=runs, start=start)
+    return run_experiment(experiment, data=data, progress=progress)
 
 
 def pretrain(
@@ -182,106 +173,11 @@ def pretrain(
         DataError: nothing that is prepared matches.
     """
     from sylvian.recipes import build_pretraining
+    from sylvian.starting import run_pretraining, target_of
 
     own = [item for item in overrides if not item.startswith("participant=")]
     recipe = build_pretraining(name, own)
-    target = _target_of(overrides)
-    return _pretrain(recipe, target, data=data, runs=runs, progress=progress)
-
-
-def _target_of(overrides: Sequence[str]) -> Target | None:
-    said = dict(item.split("=", 1) for item in overrides if "=" in item)
-    if "corpus" not in said:
-        return None
-    return said["corpus"], (said["participant"],) if "participant" in said else ()
-
-
-def make_start(
-    recipe: Recipe, *, data: Path, runs: Path, progress: Progress = silent
-) -> Path | None:
-    """Make, or find, the model whose trunk a recipe starts from; None: random weights.
-
-    Raises:
-        ConfigError: the recipe's encoder has no trunk, or its mix contradicts itself.
-        CheckpointError: there is no such model.
-        DataError: nothing that is prepared matches.
-    """
-    from sylvian.recipes import EarlierTask, Pretraining
-    from sylvian.runs import RunFolder
-    from sylvian.training import begin_experiment, saved_model
-
-    start = recipe.start
-    if start is None:
-        return None
-    if recipe.encoder.kind != "transformer":
-        raise ConfigError("only a Transformer's trunk can start from another; use start=null")
-    if isinstance(start, Pretraining):
-        target = recipe.corpus, (recipe.participant,) if recipe.participant else ()
-        stage = start.recipe(recipe.encoder)
-        done = _pretrain(stage, target, data=data, runs=runs, progress=progress)
-        return RunFolder(Path(done.run)).best
-    if isinstance(start, EarlierTask):
-        changes = {"name": "tfs", "start": None, "strategies": start.strategies}
-        earlier = recipe.model_copy(update=changes | {"corpus": start.corpus or recipe.corpus})
-        experiment = begin_experiment(earlier, data=data, runs=runs, start=None)
-        return _resumable(experiment, data=data, progress=progress)
-    return saved_model(start.path, runs)
-
-
-def _resumable(experiment: Experiment, *, data: Path, progress: Progress) -> Path:
-    """Run an experiment that another one starts from, going on where it was interrupted."""
-    again = experiment.run.path.exists() and not experiment.run.is_finished
-    _run_experiment(replace(experiment, resumed=again), data=data, progress=progress)
-    return experiment.run.best
-
-
-def _pretrain(
-    recipe: PretrainingRecipe,
-    target: Target | None,
-    *,
-    data: Path,
-    runs: Path,
-    progress: Progress,
-) -> PretrainResult:
-    from sylvian.pretraining import fit_pretraining, mix_summary, open_pretraining
-
-    run, mixture = open_pretraining(recipe, target, data=data, runs=runs)
-    if run.is_finished:
-        return PretrainResult(**run.training)
-    begun = run.path.exists()
-    facts = mix_summary(mixture)
-    run.create(recipe, data=data, data_digest=mixture.digest, facts=facts)
-    result = fit_pretraining(run, recipe, mixture, resume=begun, progress=progress)
-    run.finish(asdict(result))
-    return result
-
-
-def _run_experiment(experiment: Experiment, *, data: Path, progress: Progress) -> TrainResult:
-    """Train, or return what a finished run found."""
-    from sylvian.jobs import labelled_trials
-    from sylvian.train.processes import leads
-    from sylvian.training import corpus_summary, fit_experiment, start_facts
-
-    recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
-    if run.is_finished:
-        return TrainResult(**run.training)
-    if leads() and run.path.exists() and not experiment.resumed:
-        raise CheckpointError(
-            f"{run.path}: this experiment was begun and not finished; continue it with "
-            f"'sylvian train {recipe.name} --resume {run.path}', or delete the folder"
-        )
-    trials = labelled_trials(recipe, corpus)
-    if not experiment.resumed:
-        run.create(
-            recipe,
-            data=data,
-            data_digest=corpus.digest,
-            facts=corpus_summary(corpus),
-            start=start_facts(experiment.start),
-        )
-    result = fit_experiment(experiment, trials, progress=progress)
-    run.finish(asdict(result))
-    return result
+    return run_pretraining(recipe, target_of(overrides), data=data, runs=runs, progress=progress)
 
 
 # ------------------------------------------------------------------ decoding
@@ -298,27 +194,15 @@ def build_lm(
         DataError: a file cannot be read, or holds no sentence.
     """
     from sylvian.decode.ngram import build_ngram, write_arpa
+    from sylvian.decoding import read_sentences
 
     sentences: list[str] = []
     for done, path in enumerate(text, start=1):
-        sentences += _read_sentences(path)
+        sentences += read_sentences(path)
         progress("read text", done, len(text), path.name)
     model = build_ngram(sentences, order=order)
     write_arpa(model, out)
     return LmResult(str(out), order, len(sentences), model.n_ngrams)
-
-
-def _read_sentences(path: Path) -> list[str]:
-    from sylvian.text import normalize_sentence
-
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as failure:
-        raise DataError(f"{path}: cannot be read as UTF-8 text ({failure})") from None
-    found = [sentence for sentence in map(normalize_sentence, lines) if sentence]
-    if not found:
-        raise DataError(f"{path}: no sentence in it; give text with one sentence a line")
-    return found
 
 
 def decode(
@@ -349,33 +233,13 @@ def decode(
         DecodeError: the language model or lexicon is unusable.
     """
     from sylvian import decoding
-    from sylvian.decode.io import write_nbest
     from sylvian.jobs import Job, encode
 
     job = Job.open(run, split, data=data)
     setting = decoding.resolve(job, lm=lm, lexicon=lexicon, overrides=overrides)
     logits, seconds = encode(job, progress)
     found = decoding.search(job, logits, setting, progress)
-    greedy, nbest = job.folder / "greedy.jsonl", job.folder / "nbest.jsonl"
-    nbest.unlink(missing_ok=True)
-    write_nbest(greedy, found.greedy)
-    if found.nbest is not None:
-        write_nbest(nbest, found.nbest)
-    recorded = sum(info.n_bins * info.bin_s for info in job.infos)
-    result = DecodeResult(
-        run=str(run.path),
-        split=split,
-        n_trials=len(job.infos),
-        greedy=str(greedy),
-        nbest=str(nbest) if found.nbest is not None else None,
-        lm=str(setting.lm) if setting.lm else None,
-        seconds_encoder=seconds,
-        seconds_search=found.seconds,
-        recorded_seconds=recorded,
-        warnings=found.warnings,
-    )
-    run.write(f"{split}/decode.json", setting.to_json() | {"result": asdict(result)})
-    return result
+    return decoding.write_decodes(job, setting, found, seconds_encoder=seconds)
 
 
 def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> TuneResult:
@@ -443,8 +307,7 @@ def score(run: RunFolder, split: str) -> ScoreResult:
     plain.write(job.folder / "scores-greedy.json")
     protocol = Protocol.open(run.path)
     protocol.opened(split, [info.key for info in job.infos])
-    notes = tuple(protocol.notes(split))
-    return ScoreResult(str(run.path), split, decoder, report, plain, notes)
+    return ScoreResult(str(run.path), split, decoder, report, plain, tuple(protocol.notes(split)))
 
 
 # ----------------------------------------------------------------- reporting

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from sylvian import config, pipeline
+from sylvian import config
 from sylvian.errors import ConfigError, SylvianError
 from sylvian.jobs import labelled_trials, open_corpus
 from sylvian.recipes import build_recipe
 from sylvian.runs import RunFolder
+from sylvian.starting import make_start
 from sylvian.sweep.config import SweepConfig
 from sylvian.sweep.ledger import Draw, Ledger, alone
 from sylvian.sweep.outcome import SweepResult
@@ -128,7 +129,7 @@ def placed(ledger: Ledger, *, data: Path, runs: Path, progress: Progress = silen
     draws = []
     for draw in ledger.draws:
         recipe = build_recipe(ledger.recipe, [*ledger.overrides, *as_overrides(draw.values)])
-        start = pipeline.make_start(recipe, data=data, runs=runs, progress=progress)
+        start = make_start(recipe, data=data, runs=runs, progress=progress)
         run = begin_experiment(recipe, data=data, runs=runs, start=start).run
         draws.append(draw.model_copy(update={"run": run.path.name}))
     return ledger.model_copy(update={"draws": tuple(draws)})

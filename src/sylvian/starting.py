@@ -1,0 +1,127 @@
+"""Getting an experiment done: made now, gone on with, or found; and first what it starts from.
+
+A recipe may start from a pretraining or from an earlier task. Both are experiments with run folders
+of their own, shared by whoever needs the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sylvian.errors import CheckpointError, ConfigError
+from sylvian.outcomes import PretrainResult, TrainResult
+from sylvian.recipes import EarlierTask, Pretraining, PretrainingRecipe, Recipe
+from sylvian.runs import RunFolder
+from sylvian.types import Progress, silent
+
+if TYPE_CHECKING:
+    from sylvian.data.mixconfig import Target
+    from sylvian.training import Experiment
+
+
+def make_start(
+    recipe: Recipe, *, data: Path, runs: Path, progress: Progress = silent
+) -> Path | None:
+    """Make, or find, the model whose trunk a recipe starts from; None: random weights.
+
+    Raises:
+        ConfigError: the recipe's encoder has no trunk, or its mix contradicts itself.
+        CheckpointError: there is no such model.
+        DataError: nothing that is prepared matches.
+    """
+    from sylvian.training import begin_experiment, saved_model
+
+    start = recipe.start
+    if start is None:
+        return None
+    if recipe.encoder.kind != "transformer":
+        raise ConfigError("only a Transformer's trunk can start from another; use start=null")
+    if isinstance(start, Pretraining):
+        target = recipe.corpus, (recipe.participant,) if recipe.participant else ()
+        stage = start.recipe(recipe.encoder)
+        done = run_pretraining(stage, target, data=data, runs=runs, progress=progress)
+        return RunFolder(Path(done.run)).best
+    if isinstance(start, EarlierTask):
+        changes = {"name": "tfs", "start": None, "strategies": start.strategies}
+        earlier = recipe.model_copy(update=changes | {"corpus": start.corpus or recipe.corpus})
+        experiment = begin_experiment(earlier, data=data, runs=runs, start=None)
+        return _resumable(experiment, data=data, progress=progress)
+    return saved_model(start.path, runs)
+
+
+def _resumable(experiment: Experiment, *, data: Path, progress: Progress) -> Path:
+    """Run an experiment that another one starts from, going on where it was interrupted."""
+    again = experiment.run.path.exists() and not experiment.run.is_finished
+    run_experiment(replace(experiment, resumed=again), data=data, progress=progress)
+    return experiment.run.best
+
+
+def target_of(overrides: Sequence[str]) -> Target | None:
+    """Read from the command line for whom a pretraining is meant; None where it does not say."""
+    said = dict(item.split("=", 1) for item in overrides if "=" in item)
+    if "corpus" not in said:
+        return None
+    return said["corpus"], (said["participant"],) if "participant" in said else ()
+
+
+def run_pretraining(
+    recipe: PretrainingRecipe,
+    target: Target | None,
+    *,
+    data: Path,
+    runs: Path,
+    progress: Progress,
+) -> PretrainResult:
+    """Pretrain, go on with what was interrupted, or return what a finished run found.
+
+    Raises:
+        ConfigError: the mix contradicts itself, or needs to know who will be fine-tuned.
+        DataError: nothing that is prepared matches.
+    """
+    from sylvian.pretraining import fit_pretraining, mix_summary, open_pretraining
+
+    run, mixture = open_pretraining(recipe, target, data=data, runs=runs)
+    if run.is_finished:
+        return PretrainResult(**run.training)
+    begun = run.path.exists()
+    facts = mix_summary(mixture)
+    run.create(recipe, data=data, data_digest=mixture.digest, facts=facts)
+    result = fit_pretraining(run, recipe, mixture, resume=begun, progress=progress)
+    run.finish(asdict(result))
+    return result
+
+
+def run_experiment(experiment: Experiment, *, data: Path, progress: Progress) -> TrainResult:
+    """Train on labels, or return what a finished run found.
+
+    Raises:
+        CheckpointError: the run was begun and not finished, and `experiment` does not go on.
+        ConfigError: nobody of that name, or nothing labelled, is there.
+    """
+    from sylvian.jobs import labelled_trials
+    from sylvian.train.processes import leads
+    from sylvian.training import corpus_summary, fit_experiment, start_facts
+
+    recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
+    if run.is_finished:
+        return TrainResult(**run.training)
+    if leads() and run.path.exists() and not experiment.resumed:
+        raise CheckpointError(
+            f"{run.path}: this experiment was begun and not finished; continue it with "
+            f"'sylvian train {recipe.name} --resume {run.path}', or delete the folder"
+        )
+    trials = labelled_trials(recipe, corpus)
+    if not experiment.resumed:
+        run.create(
+            recipe,
+            data=data,
+            data_digest=corpus.digest,
+            facts=corpus_summary(corpus),
+            start=start_facts(experiment.start),
+        )
+    result = fit_experiment(experiment, trials, progress=progress)
+    run.finish(asdict(result))
+    return result
