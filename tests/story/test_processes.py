@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sylvian.cli import main
 from sylvian.data.corpora.synthetic import Synthetic
 from sylvian.data.prepare import prepare
 from sylvian.data.synthetic import ParticipantConfig, SyntheticConfig, simulate
@@ -82,6 +83,33 @@ def test_srun_starts_both(home: Path, by_lightning: Path) -> None:
     ours = read_metrics(Path(json.loads(ended[0][0])["run"]) / "metrics.csv")
     theirs = read_metrics(by_lightning / "metrics.csv")
     assert [row["val_loss"] for row in ours] == [row["val_loss"] for row in theirs]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["study", "table4", "corpus=synthetic", "--runs", "{}", "--out", "{}/table.json"],
+        ["probe", "{}", "corpus=synthetic", "--runs", "{}", "--out", "{}/table.json"],
+        ["sweep", "tfs", "corpus=synthetic", "--runs", "{}", "--out", "{}/sweep"],
+        ["demo", "--quick", "--out", "{}/demo"],
+    ],
+)
+def test_whoever_trains_many_runs_is_started_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    told = [item.format(tmp_path) for item in arguments]
+    monkeypatch.setattr(sys, "argv", ["sylvian", *told])
+    for name, value in slurm(1).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"sylvian: {told[0]}: 2 processes were started")
+    assert "start it once" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_fewer_processes_may_go_on_with_as_many_trials_in_a_step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,13 @@ MaybeData = Annotated[
 ]
 Run = Annotated[str, typer.Argument(help="Run folder, or its name below --runs.")]
 Split = Annotated[str, typer.Option("--split", help="train, val, test or holdout.")]
+
+
+def once(verb: str, overrides: Sequence[str] = ()) -> None:
+    """Let a verb that has many trainings be one process, before anything is loaded or written."""
+    from sylvian.train.processes import check_single
+
+    check_single(verb, overrides)
 
 
 def finish(result: Any, as_json: bool, text: Any) -> None:

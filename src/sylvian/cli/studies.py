@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sylvian.cli.shared import Data, Json, Runs, drawn_progress, finish
+from sylvian.cli.shared import Data, Json, Runs, drawn_progress, finish, once
 
 
 def demo(
@@ -18,6 +18,7 @@ def demo(
     """Run the whole story on simulated participants: recordings in, sentences and rates out."""
     from sylvian.demo import run_demo
 
+    once("demo")
     with drawn_progress() as progress:
         result = run_demo(out, quick=quick, progress=progress)
     finish(result, json, result.tables())
@@ -66,6 +67,7 @@ def sweep(
     from sylvian import config
     from sylvian.sweep import SweepConfig, parse_space, run_sweep
 
+    once("sweep")
     chosen = SweepConfig(draws=draws, asha=asha, jobs=jobs, address=address)
     with drawn_progress() as progress:
         result = run_sweep(
@@ -99,6 +101,7 @@ def probe(
     """Fine-tune pretrained trunks briefly under one budget, beside the same one from scratch."""
     from sylvian.studies import probe as run_probe
 
+    once("probe", checkpoints)
     named = [item for item in checkpoints if "=" not in item]
     overrides = [item for item in checkpoints if "=" in item]
     with drawn_progress() as progress:
@@ -135,6 +138,7 @@ def study(
     """Run one of the paper's tables on a prepared corpus: every row, several seeds, intervals."""
     from sylvian.studies import run_study
 
+    once("study", overrides or ())
     with drawn_progress() as progress:
         result = run_study(
             name, overrides or (), data=data, runs=runs, seeds=seeds, out=out, progress=progress

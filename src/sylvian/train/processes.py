@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sylvian.errors import CheckpointError, ConfigError
 
 _INTERACTIVE = ("bash", "interactive")  # shells in which Lightning does not count on srun either
+_SPREAD = ("train.devices", "train.nodes")
 
 
 def leads() -> bool:
@@ -54,6 +56,32 @@ def check_processes(devices: int, nodes: int) -> None:
             f"{found} processes were started, but train.devices={devices} and train.nodes={nodes} "
             f"ask for {wanted}; set both to what torchrun or srun starts"
         )
+
+
+def check_single(verb: str, overrides: Sequence[str] = ()) -> None:
+    """Refuse several processes to a verb that has many trainings, whose files they would all write.
+
+    Args:
+        verb: What was asked for, to name it.
+        overrides: Its `key=value`, which must not ask for more processes either: Lightning would
+            run the verb's command again in each of them.
+
+    Raises:
+        ConfigError: this is one of several processes, or would start some.
+    """
+    found = _n_started()
+    if found is not None and found > 1:
+        raise ConfigError(
+            f"{verb}: {found} processes were started, and each would write the same files; "
+            "start it once, and give train.devices to a single 'sylvian train'"
+        )
+    for item in overrides:
+        key, _, value = item.partition("=")
+        if key.strip().endswith(_SPREAD) and value.strip() != "1":
+            raise ConfigError(
+                f"{verb}: {item}, but each of its trainings has one device; leave it out, "
+                "and give train.devices to a single 'sylvian train'"
+            )
 
 
 def _n_started() -> int | None:

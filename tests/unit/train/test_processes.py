@@ -1,7 +1,7 @@
 import pytest
 
 from sylvian.errors import ConfigError
-from sylvian.train.processes import check_processes, leads
+from sylvian.train.processes import check_processes, check_single, leads
 
 NAMES = (
     *("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE"),
@@ -49,6 +49,18 @@ def test_started_processes_are_those_asked_for(environment):
     check_processes(8, 1)
     with pytest.raises(ConfigError, match=r"8 processes were started, but train\.devices=1 .* 1;"):
         check_processes(1, 1)
+
+
+def test_a_verb_of_many_trainings_is_one_process(environment):
+    check_single("study", ["corpus=card2024", "train.devices=1"])
+    environment(WORLD_SIZE="1")
+    check_single("study")
+    for item in ("train.devices=2", "rnn:train.nodes=3", "start.train.devices=2"):
+        with pytest.raises(ConfigError, match=f"study: {item}, but each .* 'sylvian train'"):
+            check_single("study", ["corpus=card2024", item])
+    environment(WORLD_SIZE="2")
+    with pytest.raises(ConfigError, match="demo: 2 processes were started, .* once"):
+        check_single("demo")
 
 
 def test_a_rank_that_is_no_number(environment):
