@@ -52,9 +52,12 @@ FOLDERS = {
     "mc_maze": "monkey_mcmaze_small_test",
 }
 TOGETHER = (("degenhart2020", "hennig2018", "golub2018"), ("mc_maze",))
+# Of the visible frames, by their width in frames; the last is the whole trial.
+AVERAGES = (1.0, 3.0, 10.0, 1e6)
+DRIFT = 0.1
 PERTURBED = ("stabilizationPerturbation", "perturbationEvaluation")
 MASK_SEED = 0
-SHARES = {"hennig2018": 4.0, "golub2018": 8.0}  # a few windows each beside 800 trials
+SHARES = {"hennig2018": 8.0, "golub2018": 16.0}  # a few windows each beside 800 trials
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,11 @@ def settings(names: Sequence[str], epochs: int, seed: int) -> dict[str, Any]:
             smoothing=SmoothingConfig(std_bins=2.0) if fine else None,
         ),
         "objective": ReconstructionConfig(
-            mask_max_span=3, noise_std=0.2, offset_std=0.05, drift_std=0.5
+            mask_max_span=3,
+            noise_std=0.2,
+            offset_std=0.05,
+            drift_std=DRIFT,
+            averages=AVERAGES,
         ),
         "train": TrainConfig(
             epochs=epochs,
