@@ -128,7 +128,7 @@ def train(
     experiment on the same data returns what it found.
 
     Raises:
-        ConfigError: unknown recipe or key, or `resume` with other overrides than the run had.
+        ConfigError: unknown recipe or key, other overrides than the run to resume, a folder in use.
         CheckpointError: the run was begun and not finished, and `resume` does not name it.
         DataError: the corpus is not prepared, or changed since the run to resume began.
     """
@@ -169,7 +169,7 @@ def pretrain(
         progress: Told how far it is.
 
     Raises:
-        ConfigError: unknown recipe or key, or a mix that contradicts itself.
+        ConfigError: unknown recipe or key, a mix that contradicts itself, or a folder in use.
         DataError: nothing that is prepared matches.
     """
     from sylvian.recipes import build_pretraining

@@ -13,18 +13,26 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sylvian import config
-from sylvian.errors import CheckpointError
+from sylvian.errors import CheckpointError, ConfigError
 from sylvian.recipes import PretrainingRecipe, Recipe
 from sylvian.train.processes import leads, wait_for
 
+try:
+    import fcntl
+except ImportError:  # not on Windows, where nothing then keeps two commands apart
+    fcntl = None  # type: ignore[assignment]
+
 FORMAT = 1
+LOCK = "in-use.lock"
 PRETRAINING = "pretraining"
 _PACKAGES = ("sylvian", "torch", "lightning", "numpy", "numba", "h5py", "safetensors")
 
@@ -138,6 +146,11 @@ class RunFolder:
         return self.path / "checkpoint" / "best"
 
     @property
+    def is_begun(self) -> bool:
+        """Whether an experiment began here, finished or not."""
+        return (self.path / "recipe.json").is_file()
+
+    @property
     def is_finished(self) -> bool:
         """Whether training ran to its end."""
         return (self.path / "trained.json").is_file()
@@ -203,6 +216,65 @@ class RunFolder:
         partial = path.with_suffix(path.suffix + ".partial")
         partial.write_text(json.dumps({"format": FORMAT} | content, indent=1) + "\n")
         partial.replace(path)
+
+
+@contextmanager
+def alone(folder: Path, *, instead: str = "repeat the command then") -> Iterator[None]:
+    """Make `folder`, and keep every other command out of it for a while.
+
+    Of several processes that train together the leading one does it for all. The system lets go of
+    the folder when a process is killed, whatever it leaves behind.
+
+    Args:
+        folder: What would be written to.
+        instead: What another command is told to do after, or instead of, waiting.
+
+    Raises:
+        ConfigError: another command is at work there, or the folder cannot be made.
+    """
+    if not leads():
+        yield
+        return
+    lock = _taken(folder / LOCK, instead)
+    try:
+        yield
+    finally:
+        if fcntl is not None:  # unlinked while still held: whoever opened it sees that it is gone
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+        lock.close()
+
+
+def _taken(path: Path, instead: str) -> IO[str]:
+    """Open and lock a file until it is the one that others find under its name."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("w")
+        except OSError as failure:
+            raise ConfigError(f"{path.parent}: cannot be written to ({failure.strerror})") from None
+        if not _locked(lock):
+            lock.close()
+            raise ConfigError(
+                f"{path.parent}: another command is at work in this folder; wait until it is done, "
+                f"and {instead}"
+            )
+        with suppress(FileNotFoundError):
+            if fcntl is None or path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                return lock
+        lock.close()
+
+
+def _locked(file: IO[str]) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some clusters' file systems know no locks; better to train without
+        return True
+    return True
 
 
 def environment(data: Path, data_digest: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.outcomes import PretrainResult, TrainResult
 from sylvian.recipes import EarlierTask, Pretraining, PretrainingRecipe, Recipe
-from sylvian.runs import RunFolder
+from sylvian.runs import RunFolder, alone
 from sylvian.types import Progress, silent
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def make_start(
 
 def _resumable(experiment: Experiment, *, data: Path, progress: Progress) -> Path:
     """Run an experiment that another one starts from, going on where it was interrupted."""
-    again = experiment.run.path.exists() and not experiment.run.is_finished
+    again = experiment.run.is_begun and not experiment.run.is_finished
     run_experiment(replace(experiment, resumed=again), data=data, progress=progress)
     return experiment.run.best
 
@@ -78,7 +78,8 @@ def run_pretraining(
     """Pretrain, go on with what was interrupted, or return what a finished run found.
 
     Raises:
-        ConfigError: the mix contradicts itself, or needs to know who will be fine-tuned.
+        ConfigError: the mix contradicts itself, or needs to know who will be fine-tuned, or another
+            command is at work on the same pretraining.
         DataError: nothing that is prepared matches.
     """
     from sylvian.pretraining import fit_pretraining, mix_summary, open_pretraining
@@ -86,11 +87,12 @@ def run_pretraining(
     run, mixture = open_pretraining(recipe, target, data=data, runs=runs)
     if run.is_finished:
         return PretrainResult(**run.training)
-    begun = run.path.exists()
-    facts = mix_summary(mixture)
-    run.create(recipe, data=data, data_digest=mixture.digest, facts=facts)
-    result = fit_pretraining(run, recipe, mixture, resume=begun, progress=progress)
-    run.finish(asdict(result))
+    with alone(run.path):
+        begun = run.is_begun
+        facts = mix_summary(mixture)
+        run.create(recipe, data=data, data_digest=mixture.digest, facts=facts)
+        result = fit_pretraining(run, recipe, mixture, resume=begun, progress=progress)
+        run.finish(asdict(result))
     return result
 
 
@@ -99,7 +101,7 @@ def run_experiment(experiment: Experiment, *, data: Path, progress: Progress) ->
 
     Raises:
         CheckpointError: the run was begun and not finished, and `experiment` does not go on.
-        ConfigError: nobody of that name, or nothing labelled, is there.
+        ConfigError: another command is at work in the run's folder, or its labels do not suffice.
     """
     from sylvian.jobs import labelled_trials
     from sylvian.train.processes import leads
@@ -108,20 +110,21 @@ def run_experiment(experiment: Experiment, *, data: Path, progress: Progress) ->
     recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
     if run.is_finished:
         return TrainResult(**run.training)
-    if leads() and run.path.exists() and not experiment.resumed:
-        raise CheckpointError(
-            f"{run.path}: this experiment was begun and not finished; continue it with "
-            f"'sylvian train {recipe.name} --resume {run.path}', or delete the folder"
-        )
     trials = labelled_trials(recipe, corpus)
-    if not experiment.resumed:
-        run.create(
-            recipe,
-            data=data,
-            data_digest=corpus.digest,
-            facts=corpus_summary(corpus),
-            start=start_facts(experiment.start),
-        )
-    result = fit_experiment(experiment, trials, progress=progress)
-    run.finish(asdict(result))
+    with alone(run.path):
+        if leads() and run.is_begun and not experiment.resumed:
+            raise CheckpointError(
+                f"{run.path}: this experiment was begun and not finished; continue it with "
+                f"'sylvian train {recipe.name} --resume {run.path}', or delete the folder"
+            )
+        if not experiment.resumed:
+            run.create(
+                recipe,
+                data=data,
+                data_digest=corpus.digest,
+                facts=corpus_summary(corpus),
+                start=start_facts(experiment.start),
+            )
+        result = fit_experiment(experiment, trials, progress=progress)
+        run.finish(asdict(result))
     return result

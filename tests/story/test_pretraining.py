@@ -131,6 +131,45 @@ def test_an_interrupted_stage_goes_on(
     assert len((begun / "metrics.csv").read_text().splitlines()) == 4
 
 
+def test_two_commands_do_not_write_into_one_stage(home: Path, sylvian: Call) -> None:
+    sizes = [*SIZES, "train.seed=7", "train.epochs=1", "train.batch_size=16"]
+    places = {"data": home / "data", "runs": home / "runs"}
+    others: list[str] = []
+
+    def meanwhile(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "train" and not others:
+            start = [f"start.{item}" for item in sizes if item.startswith("train.")]
+            ended = sylvian("train", "human", "corpus=synthetic", *SMALL, *start)
+            assert ended.status == 1
+            others.extend(ended.err.splitlines())
+
+    result = pipeline.pretrain("human", ["corpus=synthetic", *sizes], **places, progress=meanwhile)
+    assert others == [
+        f"sylvian: {result.run}: another command is at work in this folder; wait until it is done, "
+        "and repeat the command then"
+    ]
+    assert len((Path(result.run) / "metrics.csv").read_text().splitlines()) == 2
+    assert not list(Path(result.run).rglob("*.lock"))
+
+
+def test_a_run_at_work_is_not_resumed_by_another_command(home: Path, sylvian: Call) -> None:
+    told: list[str] = []
+
+    def meanwhile(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "train" and not told:
+            (begun,) = (home / "here").glob("tfs-*")
+            for more in ([], ["--resume", begun]):
+                overrides = [] if more else ["corpus=synthetic", *SMALL]
+                call = ["train", "tfs", *overrides, *more, "--runs", home / "here"]
+                told.append(sylvian(*call).err)
+
+    places = {"data": home / "data", "runs": home / "here"}
+    result = pipeline.train("tfs", ["corpus=synthetic", *SMALL], **places, progress=meanwhile)
+    assert result.epochs == 1
+    assert len(told) == 2
+    assert all(f"{result.run}: another command is at work" in sentence for sentence in told)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -70,6 +70,7 @@ def by_lightning(home: Path) -> Path:
 
 def test_lightning_starts_the_second_process(home: Path, by_lightning: Path) -> None:
     assert [*(home / "runs").iterdir()] == [by_lightning]
+    assert not list(by_lightning.rglob("*.lock"))
     assert len(read_metrics(by_lightning / "metrics.csv")) == 2
     assert json.loads((by_lightning / "trained.json").read_text())["n_train"] == 14
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +15,8 @@ from sylvian.errors import CheckpointError, ConfigError
 from sylvian.sweep.config import SweepConfig
 from sylvian.sweep.space import Space
 
-try:
-    import fcntl
-except ImportError:  # not on Windows, where nothing then keeps two sweeps apart
-    fcntl = None  # type: ignore[assignment]
-
 FORMAT: Literal[1] = 1
-FILE, LOCK = "sweep.json", "sweep.lock"
+FILE = "sweep.json"
 State = Literal["waiting", "running", "finished", "stopped", "failed"]
 
 
@@ -138,26 +132,3 @@ def _reason(failure: Exception) -> str:
         where = ".".join(map(str, first["loc"]))
         return f"{where}: {first['msg']}" if where else str(first["msg"])
     return str(failure)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Make `folder`, and keep any other sweep out of it for a while.
-
-    Raises:
-        ConfigError: another sweep is at work there, or the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
-    except OSError as failure:
-        raise ConfigError(f"{folder}: cannot be written to ({failure.strerror})") from None
-    with lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(
-                    f"{folder}: another sweep is at work here; wait for it or give another --out"
-                ) from None
-        yield

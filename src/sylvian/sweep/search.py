@@ -12,10 +12,10 @@ from sylvian import config
 from sylvian.errors import ConfigError, SylvianError
 from sylvian.jobs import labelled_trials, open_corpus
 from sylvian.recipes import build_recipe
-from sylvian.runs import RunFolder
+from sylvian.runs import RunFolder, alone
 from sylvian.starting import make_start
 from sylvian.sweep.config import SweepConfig
-from sylvian.sweep.ledger import Draw, Ledger, alone
+from sylvian.sweep.ledger import Draw, Ledger
 from sylvian.sweep.outcome import SweepResult
 from sylvian.sweep.space import TABLE_12, Space, as_overrides, draw_values
 from sylvian.sweep.worker import Errand, pers_of
@@ -62,7 +62,7 @@ def run_sweep(
     data, runs = data.resolve(), runs.resolve()
     planned = plan(recipe, overrides, data=data, space=space, settings=settings)
     folder = out.resolve() if out else runs / f"sweep-{recipe}-{_digest(planned)}"
-    with alone(folder):
+    with alone(folder, instead="repeat it then, or give another --out"):
         ledger = continued(planned, Ledger.read(folder), folder)
         ledger = placed(ledger, data=data, runs=runs, progress=progress)
         ledger = refreshed(ledger, runs)

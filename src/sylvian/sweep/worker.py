@@ -9,6 +9,7 @@ from typing import Any
 
 from sylvian import pipeline
 from sylvian.errors import SylvianError
+from sylvian.runs import RunFolder
 from sylvian.sweep.ledger import Draw
 from sylvian.sweep.space import as_overrides
 from sylvian.train.metrics import read_metrics
@@ -85,7 +86,7 @@ def train_draw(draw: Draw, errand: Errand, report: Report) -> None:
             [*errand.overrides, *as_overrides(draw.values)],
             data=Path(errand.data),
             runs=runs,
-            resume=str(run) if run.exists() else None,
+            resume=str(run) if RunFolder(run).is_begun else None,
             progress=follower,
         )
         follower.catch_up()

@@ -7,7 +7,7 @@ import pytest
 
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.sweep import TABLE_12, Draw, Ledger, SweepConfig, parse_space
-from sylvian.sweep.ledger import FILE, alone
+from sylvian.sweep.ledger import FILE
 from sylvian.sweep.search import continued, refreshed
 
 
@@ -124,17 +124,3 @@ def test_without_asha_the_stopped_go_on(tmp_path: Path) -> None:
     known = known.with_draw(known.draws[0].heard(1, 0.9).became("stopped"))
     run_of(tmp_path, "tfs-1", 0.9)
     assert refreshed(known, tmp_path).due[0].pers == (0.9,)
-
-
-def test_two_sweeps_do_not_share_a_folder(tmp_path: Path) -> None:
-    with (
-        alone(tmp_path / "sweep"),
-        pytest.raises(ConfigError, match="another sweep"),
-        alone(tmp_path / "sweep"),
-    ):
-        pass
-    with alone(tmp_path / "sweep"):
-        pass
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be written"), alone(tmp_path / "file" / "sweep"):
-        pass
