@@ -51,9 +51,9 @@ def stir(speech: SpeechLlm) -> None:
             parameter.normal_(std=0.2, generator=torch.Generator().manual_seed(1))
 
 
-def batch(lengths: tuple[int, ...] = N_BINS, *, labelled: bool = False) -> Batch:
+def batch(lengths: tuple[int, ...] = N_BINS, *, first: int = 0, labelled: bool = False) -> Batch:
     trials = []
-    for number, n_bins in enumerate(lengths):
+    for number, n_bins in enumerate(lengths, first):
         key = TrialKey("toy", "T15", "2023-08-11", 1, number)
         features = torch.randn(n_bins, 3, generator=torch.Generator().manual_seed(n_bins)).numpy()
         info = TrialInfo(key, "train", n_bins, phonemes=("AA",) if labelled else None)

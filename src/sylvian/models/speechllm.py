@@ -59,6 +59,11 @@ class Neural:
     latents: Float[Tensor, "batch frames latent"]
     n_frames: Int64[Tensor, " batch"]
 
+    def only(self, row: int, times: int) -> Neural:
+        """Give one trial some times over, to put it before several sentences."""
+        every = (self.tokens, self.n_tokens, self.latents, self.n_frames)
+        return Neural(*(part[row : row + 1].repeat_interleave(times, 0) for part in every))
+
 
 class SpeechLlm(nn.Module):
     """An encoder whose projected latents stand in a language model's prompt.

@@ -1,0 +1,127 @@
+"""Sentences out of a language model: greedy, beam and nucleus, free-running."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from sylvian.models.batch import Batch
+from sylvian.models.prompts import Prompt
+from sylvian.models.sentence_search import (
+    BeamConfig,
+    Closed,
+    GreedyConfig,
+    NucleusConfig,
+    Reader,
+    run,
+    start_search,
+)
+from sylvian.models.speechllm import Neural, SpeechLlm
+from sylvian.text import normalize_sentence
+from sylvian.types import Hypothesis, NBest, Scores, TrialKey
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A generated sentence.
+
+    Attributes:
+        text: As the tokenizer writes it; empty where nothing was generated.
+        tokens: Its tokens without the end.
+        nats: Log-probability under the language model, untempered, of its tokens and its end.
+        finished: False where the cap cut it short; `nats` then has no end.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    nats: float
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The candidates for one trial, best first, never none."""
+
+    key: TrialKey
+    candidates: tuple[Candidate, ...]
+
+    def nbest(self) -> NBest:
+        """Give normalised hypotheses, without repeats; an empty sentence stays one.
+
+        A candidate's log-probability is its `llm` score: it is one number that knows both the
+        recording and the language.
+        """
+        found: dict[str, Hypothesis] = {}
+        for own in self.candidates:
+            text = normalize_sentence(own.text)
+            scores = Scores(0.0, n_words=len(text.split()), llm=own.nats)
+            found.setdefault(text, Hypothesis(text, (), scores))
+        return NBest(self.key, tuple(found.values()))
+
+
+@torch.no_grad()
+def generate(
+    model: SpeechLlm, batch: Batch, config: GreedyConfig | BeamConfig | NucleusConfig
+) -> tuple[Generated, ...]:
+    """Generate sentences for a batch, free-running, with a key-value cache.
+
+    What a trial gets does not depend on its batch mates. The model's training flag is put back
+    afterwards.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        searches = [
+            start_search(config, row, key, seconds=n_bins * batch.bin_s, end=model.prompt.end)
+            for row, (key, n_bins) in enumerate(zip(batch.keys, batch.n_bins.tolist(), strict=True))
+        ]
+        run(Reader(model.llm, model.prompts(model.listen(batch))), searches)
+    finally:
+        model.train(was_training)
+    return tuple(
+        Generated(key, tuple(_candidate(model.prompt, own) for own in search.best()))
+        for key, search in zip(batch.keys, searches, strict=True)
+    )
+
+
+@torch.no_grad()
+def score_sentences(
+    model: SpeechLlm, batch: Batch, candidates: Sequence[Sequence[str]]
+) -> list[list[float]]:
+    """Give the log-probability of given sentences and their ends, in nats, by teacher forcing.
+
+    This rescores another decoder's n-best; it is no error rate. An empty sentence is scored as an
+    end alone. The model's training flag is put back afterwards.
+
+    Args:
+        model: What scores.
+        batch: The recordings.
+        candidates: Sentences for each of them.
+
+    Raises:
+        DataError: a sentence is longer than the prompt allows.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        neural = model.listen(batch)
+        return [
+            _scores(model, neural.only(row, len(own)), own) for row, own in enumerate(candidates)
+        ]
+    finally:
+        model.train(was_training)
+
+
+def _scores(model: SpeechLlm, neural: Neural, sentences: Sequence[str]) -> list[float]:
+    if not sentences:
+        return []
+    tokens = [model.prompt.encode(own) if own.strip() else () for own in sentences]
+    logits, targets = model.target_logits(model.lessons(neural, tokens))
+    nats = logits.log_softmax(-1).gather(1, targets.unsqueeze(1)).double().flatten()
+    return [float(own.sum()) for own in torch.split(nats, [len(own) + 1 for own in tokens])]
+
+
+def _candidate(prompt: Prompt, own: Closed) -> Candidate:
+    return Candidate(prompt.decode(own.tokens), own.tokens, own.nats, own.finished)
