@@ -91,18 +91,18 @@ class CrossFit:
         self.search_seconds = 0.0
         self._models: dict[frozenset[int], ErrorModel] = {}
 
-    def decode(self) -> list[str]:
+    def decode(self, *, n_best: int = 1) -> list[NBest]:
         """Decode all trials fold by fold; `search_seconds` is what the final searches took."""
-        texts = [""] * len(self.trials)
+        found: dict[int, NBest] = {}
         for fold in range(self.settings.n_folds):
             model, search = self.sequence_trained(fold)
             held_out = [i for i, other in enumerate(self.folds) if other == fold]
             began = time.perf_counter()
-            lists = self._search(held_out, model, search)
+            wanted = search.model_copy(update={"n_best": n_best})
+            lists = self._search(held_out, model, wanted)
             self.search_seconds += time.perf_counter() - began
-            for i, nbest in zip(held_out, lists, strict=True):
-                texts[i] = nbest.best.text
-        return texts
+            found |= zip(held_out, lists, strict=True)
+        return [found[i] for i in range(len(self.trials))]
 
     def training_trials(self, *held_out: int) -> list[int]:
         """Trials outside some folds, without those whose sentence occurs inside."""
@@ -142,7 +142,7 @@ class CrossFit:
             l2=self.settings.l2_sequence,
             lm_weight=self.settings.search.lm_weight,
         )
-        learned = {"lm_weight": weights.lm_weight, "word_bonus": weights.word_bonus, "n_best": 1}
+        learned = {"lm_weight": weights.lm_weight, "word_bonus": weights.word_bonus}
         search = DecodeConfig(**(self.settings.search.model_dump() | learned))
         return weights.applied(self.fitted(fold)), search
 

@@ -11,10 +11,15 @@ sentence occurs in the fold; the sentences it is sequence-trained on come from m
 neither that fold nor the proposing one. No trial's reference touches its own decode.
 
     python benchmarks/phonemes_to_sentences.py [--input n-best greedy two-decoders] [--json]
+                                               [--llm smollm2]
 
 Inputs: `n-best` the scored lists, `greedy` only the best string of each of the 1,426 trials,
 `two-decoders` the lists and the best string of the official baseline, a network trained apart.
 Seconds are those of everything: text, language model, graph, fitting and decoding every fold.
+
+With `--llm` a causal language model rescores the lists. The weights of acoustics, n-gram, language
+model and words are tuned for each fold on the other folds; "retuned" is the first pass' own lists
+under weights tuned in the same way without the language model.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported
 
 
 from _cross_fit import CrossFit, Settings
+from _second_pass import SecondPass, oracle, second_pass
 from _t15_decodes import (
     LEXICON,
     Heard,
@@ -50,10 +56,11 @@ from sylvian.errors import SylvianError
 from sylvian.evaluate.intervals import bootstrap_rate, paired_bootstrap
 from sylvian.evaluate.rates import word_edits
 from sylvian.text import Lexicon
-from sylvian.types import EditCounts
+from sylvian.types import EditCounts, NBest
 
 SHARED = Path(os.environ.get("SYLVIAN_SHARED", Path(__file__).parents[2] / "shared" / "data"))
 INPUTS = ("n-best", "greedy", "two-decoders")
+N_BEST = 100  # candidates a trial for the second pass
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,22 @@ def heard_by(trial: ValTrial, source: str) -> list[Heard] | None:
     return [trial.n_best] if source == "n-best" else [trial.n_best, trial.other]
 
 
-def run(data: Path, lexicon: Lexicon, sources: Sequence[str], settings: Settings) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Rescoring:
+    """Which language model rescores, if any."""
+
+    llm: str | None = None
+    style: str = "written"
+    cache: Path | None = None
+
+
+def run(
+    data: Path,
+    lexicon: Lexicon,
+    sources: Sequence[str],
+    settings: Settings,
+    rescoring: Rescoring,
+) -> dict[str, Any]:
     """Decode each kind of input and hold it beside the reference systems on the same trials."""
     began = time.perf_counter()
     trials = read_val_trials(data)
@@ -131,9 +153,13 @@ def run(data: Path, lexicon: Lexicon, sources: Sequence[str], settings: Settings
         heard = [heard_by(trial, source) for trial in trials]
         chosen = [trial for trial, h in zip(trials, heard, strict=True) if h is not None]
         crossed = CrossFit(chosen, [h for h in heard if h], counts, graph, settings)
-        texts = crossed.decode()
+        lists = crossed.decode(n_best=N_BEST if rescoring.llm else 1)
         seconds = time.perf_counter() - start + ready
-        tables[source] = _table(source, chosen, texts, trained, seconds)
+        said, passed = _systems(source, crossed, lists, rescoring)
+        seconds += passed.seconds if passed else 0.0
+        tables[source] = _table(said, chosen, trained, seconds)
+        if passed is not None:
+            tables[source]["second_pass"] = _told(passed)
         tables[source]["search_ms_per_trial"] = 1000 * crossed.search_seconds / len(chosen)
     first = tables[sources[0]]["rows"][0]
     return {
@@ -149,16 +175,36 @@ def run(data: Path, lexicon: Lexicon, sources: Sequence[str], settings: Settings
     }
 
 
+def _systems(
+    source: str, crossed: CrossFit, lists: Sequence[NBest], rescoring: Rescoring
+) -> tuple[dict[str, list[str]], SecondPass | None]:
+    """Sentences of our systems, by name; the first is the one the others are compared with."""
+    name = f"sylvian first pass ({source})"
+    said = {name: [nbest.best.text for nbest in lists]}
+    if rescoring.llm is None:
+        return said, None
+    found = second_pass(crossed, lists, rescoring.llm, rescoring.style, rescoring.cache)
+    said = {f"sylvian + {rescoring.llm} ({source})": found.texts} | said
+    said |= {"first pass, retuned": found.retuned, "oracle of the lists": oracle(crossed, lists)}
+    return said, found
+
+
+def _told(found: SecondPass) -> dict[str, Any]:
+    """The figures of a second pass under the names of the JSON line."""
+    named = ("acoustic_scale", "llm_weight", "word_bonus")
+    return {
+        "seconds": found.seconds,
+        "n_sentences": found.n_sentences,
+        "n_known": found.n_known,
+        "weights": [{name: getattr(one, name) for name in named} for one in found.weights],
+    }
+
+
 def _table(
-    source: str,
-    trials: Sequence[ValTrial],
-    texts: Sequence[str],
-    trained: set[str],
-    seconds: float,
+    said: dict[str, list[str]], trials: Sequence[ValTrial], trained: set[str], seconds: float
 ) -> dict[str, Any]:
     seen = [trial.sentence in trained for trial in trials]
-    said = {f"sylvian first pass ({source})": list(texts)}
-    said |= {name: [trial.systems[name] for trial in trials] for name in trials[0].systems}
+    said = said | {name: [trial.systems[name] for trial in trials] for name in trials[0].systems}
     counts = {
         name: [word_edits(trial.sentence, text) for trial, text in zip(trials, hyps, strict=True)]
         for name, hyps in said.items()
@@ -193,7 +239,12 @@ def show(report: dict[str, Any]) -> None:
                 f"{row['system']:36} {row['wer']:6.4f} {interval:>15} {row['wer_seen']:6.4f} "
                 f"{row['wer_unseen']:6.4f} {row['n_trials']:6} {seconds:>8}"
             )
-        print(f"search alone: {table['search_ms_per_trial']:.1f} ms a trial\n")
+        print(f"search alone: {table['search_ms_per_trial']:.1f} ms a trial")
+        for name, difference in table["against"].items():
+            print(f"against {name}: {difference}")
+        if "second_pass" in table:
+            print(f"second pass: {table['second_pass']}")
+        print()
     print(
         f"peak memory {report['peak_memory_mb']:.0f} MB; lexicon of {report['n_lexicon_words']} "
         f"words; {report['new_word_share']:.2%} of the validation words are not in the text"
@@ -209,12 +260,16 @@ def main() -> int:
     parser.add_argument("--order", type=int, default=Settings.order)
     parser.add_argument("--folds", type=int, default=Settings.n_folds)
     parser.add_argument("--seed", type=int, default=Settings.seed, help="of the folds")
+    parser.add_argument("--llm", help="language model that rescores, e.g. smollm2")
+    parser.add_argument("--style", choices=("written", "plain"), default=Rescoring.style)
+    parser.add_argument("--llm-cache", type=Path, help="SQLite file that keeps its scores")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     args = parser.parse_args()
     settings = replace(Settings(), order=args.order, n_folds=args.folds, seed=args.seed)
     try:
         lexicon = Lexicon.read(args.data / LEXICON) if args.lexicon == "nejm" else Lexicon.cmudict()
-        report = run(args.data, lexicon, args.input, settings)
+        rescoring = Rescoring(args.llm, args.style, args.llm_cache)
+        report = run(args.data, lexicon, args.input, settings, rescoring)
     except SylvianError as failure:
         print(failure, file=sys.stderr)
         return 1

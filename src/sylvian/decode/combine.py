@@ -57,19 +57,21 @@ def confidences(nbest: NBest, config: DecodeConfig) -> Float[np.ndarray, " hypot
     return np.asarray(shares / shares.sum())
 
 
-def with_llm(nbest: NBest, llm: dict[str, float]) -> NBest:
-    """Attach a rescoring model's log-probabilities (nats) by text, order unchanged.
+def with_llm(nbest: NBest, llm: dict[str, float] | None) -> NBest:
+    """Attach a rescoring model's log-probabilities (nats) by text, order unchanged; None: none.
 
     Raises:
         DecodeError: a hypothesis' text has no score.
     """
+    if llm is None:
+        return NBest(nbest.key, tuple(_rescored(h, None) for h in nbest.hypotheses))
     missing = [h.text for h in nbest.hypotheses if h.text not in llm]
     if missing:
         raise DecodeError(f"{nbest.key}: no rescoring score for {missing[0]!r}; score every text")
     return NBest(nbest.key, tuple(_rescored(h, llm[h.text]) for h in nbest.hypotheses))
 
 
-def _rescored(hypothesis: Hypothesis, llm: float) -> Hypothesis:
+def _rescored(hypothesis: Hypothesis, llm: float | None) -> Hypothesis:
     old = hypothesis.scores
     scores = Scores(old.acoustic, old.ngram, old.n_words, llm)
     return Hypothesis(hypothesis.text, hypothesis.tokens, scores, hypothesis.frames)

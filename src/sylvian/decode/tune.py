@@ -35,7 +35,8 @@ class TuneGrid(Config):
         (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0), description="Word bonuses."
     )
     llm_weight: tuple[float, ...] = Field(
-        (), description="Weights of a rescoring model, where the lists have its scores."
+        (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        description="Weights of a rescoring model, where the lists have its scores.",
     )
 
 
@@ -158,7 +159,7 @@ def _tried(table: _Table, config: DecodeConfig, grid: TuneGrid, penalty: float) 
         grid.acoustic_scale or (config.acoustic_scale,),
         grid.lm_weight or (config.lm_weight,),
         grid.word_bonus or (config.word_bonus,),
-        grid.llm_weight or (config.llm_weight,),
+        (grid.llm_weight if table.rescored else ()) or (config.llm_weight,),
     ):
         # The formula of combine.total_score, on whole tables.
         alpha = llm if table.rescored else 0.0

@@ -64,7 +64,7 @@ def test_neither_day_nor_sentence_is_on_both_sides(graph: DecodingGraph) -> None
 
 def test_habitual_mistakes_are_undone(graph: DecodingGraph) -> None:
     trials = make_trials(48)
-    decoded = fit(trials, graph).decode()
+    decoded = [nbest.best.text for nbest in fit(trials, graph).decode()]
     wrong = sum(text != t.sentence for text, t in zip(decoded, trials, strict=True))
     mistaken = sum(t.greedy.hypotheses[0] != t.phonemes for t in trials)
     assert wrong < mistaken / 3
