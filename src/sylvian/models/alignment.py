@@ -15,6 +15,8 @@ from torch.nn import functional
 from sylvian.config import Config
 from sylvian.models.projectors import behind
 
+_ROUNDING = 1e-6  # of a logarithm in float32, so that its exponential stays below the bound
+
 Gather = Callable[[Tensor], tuple[Tensor, int]]
 """Rows of all processes in a fixed order, and where one's own begin. For exact gradients it must be
 differentiable with respect to every process' rows."""
@@ -81,8 +83,8 @@ class Aligner(nn.Module):
         leave no gradient that could lead back below the bound.
         """
         with torch.no_grad():
-            self.log_scale.clamp_(max=math.log(self.config.max_scale))
-        return self.log_scale.exp().clamp(max=self.config.max_scale)
+            self.log_scale.clamp_(max=math.log(self.config.max_scale) - _ROUNDING)
+        return self.log_scale.exp()
 
     def pairs(
         self,
