@@ -64,6 +64,7 @@ def add_adapters(llm: Backbone, config: LoraConfig, *, audio: bool, seed: int = 
         parameter.requires_grad_(_MARK in name)
         if _MARK in name:
             parameter.data = parameter.data.float()
+    llm.train(llm.training)  # a fresh adapter would drop out even in inference mode
 
 
 def adapter_names(llm: Backbone) -> tuple[str, ...]:

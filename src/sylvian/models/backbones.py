@@ -46,7 +46,7 @@ class Backbone(nn.Module):
     def __init__(self, causal: nn.Module, audio: nn.Module | None = None) -> None:
         super().__init__()
         self.causal, self.audio = causal, audio
-        self.requires_grad_(False)
+        self.train(causal.training).requires_grad_(False)
         config: Any = causal.config
         embedding = self._embedding
         self.width: int = embedding.embedding_dim
