@@ -7,13 +7,16 @@ GGUF alone: unpickling a file runs whatever it says. No model brings code of its
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import importlib
 import importlib.util
 import io
 import os
 import re
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +43,6 @@ class Where:
 
     source: str
     gguf: str | None = None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What to hand to `from_pretrained` beside the source, for models and tokenizers."""
-        return {"trust_remote_code": False} | ({"gguf_file": self.gguf} if self.gguf else {})
 
 
 def open_text_lm(name: str, *, config: TextLmConfig | None = None) -> CausalLm:
@@ -82,10 +80,10 @@ def load_causal(name: str, *, dtype: str = "auto", device: str = "auto") -> tupl
     with _quietly(), _explained(name):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(where.source, **where.arguments)
-        pinned = {} if where.gguf else {"use_safetensors": True}
+        source = _converted(where) if where.gguf else where.source
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            where.source, dtype=_dtype(dtype, place), **pinned, **where.arguments
+            source, dtype=_dtype(dtype, place), use_safetensors=True, trust_remote_code=False
         )
     return model.to(place), tokenizer
 
@@ -138,8 +136,51 @@ def _in_folder(path: Path) -> Where:
     raise CheckpointError(f"{path}: no *.safetensors there; the folder has no weights")
 
 
+def _converted(where: Where) -> Path:
+    """Save a GGUF model as safetensors, once: transformers takes 15 s to read the one, 2 the other.
+
+    Values are rounded to float16, which four-bit weights do not notice.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    file = Path(where.source) / str(where.gguf)
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()[:12]
+    folder = cache_folder() / f"{file.stem}-{digest}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    asked = {"gguf_file": where.gguf, "trust_remote_code": False}
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        AutoTokenizer.from_pretrained(where.source, **asked).save_pretrained(temporary)
+        read: Any = AutoModelForCausalLM.from_pretrained(where.source, **asked)
+        plain = _unquantized(read)
+        plain.half().save_pretrained(temporary)
+        with suppress(OSError):  # another process was first
+            Path(temporary).rename(folder)
+            Path(temporary).mkdir()
+    return folder
+
+
+def _unquantized(read: Any) -> Any:
+    """Give the same network and numbers without the memory of a quantised file."""
+    config = copy.deepcopy(read.config)
+    del config.quantization_config
+    plain = type(read)(config)
+    plain.load_state_dict(read.state_dict())
+    return plain
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: `SYLVIAN_CACHE`, or `sylvian` in the user's cache folder."""
+    named = os.environ.get("SYLVIAN_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(named) if named else Path(base) / "sylvian"
+
+
 def _require_transformers(name: str) -> None:
-    needed = ["transformers", "accelerate", "gguf"] if name == OFFLINE else ["transformers"]
+    from_gguf = name == OFFLINE or name.endswith(".gguf")
+    needed = ["transformers", "accelerate", "gguf"] if from_gguf else ["transformers"]
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise ConfigError(f"{name}: needs {missing[0]}; run 'pip install \"sylvian[offline]\"'")
