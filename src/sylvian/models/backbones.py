@@ -156,7 +156,7 @@ def backbone_of(model: nn.Module) -> Backbone:
     with torch.device("meta"):
         causal = auto.from_config(held.config.get_text_config())
     causal.model, causal.lm_head = held.language_model, head
-    return Backbone(causal, audio)
+    return Backbone(causal.train(model.training), audio)
 
 
 def fingerprint(module: nn.Module) -> str:
