@@ -1,0 +1,36 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from merge_seeds import N_FOLDS, Candidates, merged, with_llm
+
+
+def candidates() -> Candidates:
+    truth = [f"we go {n}" for n in range(20)]
+    said = [[t, t, f"they {t}"] if n % 2 else [f"{t} x", f"y {t}", t] for n, t in enumerate(truth)]
+    return Candidates("made up", truth, said, [n % N_FOLDS for n in range(20)])
+
+
+def test_votes_decide_and_a_language_model_settles_ties() -> None:
+    made = candidates()
+    found = merged(made)
+    assert all(one.best == made.truth[n] for n, one in enumerate(found))
+    nats = {t: -1.0 if t in made.truth else -50.0 for said in made.said for t in said}
+    texts, weights = with_llm(made, found, nats)
+    assert texts == made.truth and len(weights) == N_FOLDS
+
+
+def test_a_language_model_that_errs_gets_no_weight() -> None:
+    made = candidates()
+    nats = {t: -90.0 if t in made.truth else -1.0 for said in made.said for t in said}
+    texts, weights = with_llm(made, merged(made), nats)
+    assert texts == made.truth
+    assert set(weights) == {0.0}
+
+
+def test_absent_data_is_one_sentence_and_exit_status_one(tmp_path: Path) -> None:
+    script = Path(__file__).parents[3] / "benchmarks" / "merge_seeds.py"
+    command = [sys.executable, str(script), "--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and str(tmp_path) in done.stderr
