@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from sylvian import pipeline
 from sylvian.errors import ConfigError
 from sylvian.recipes import Pretraining, build_recipe
-from sylvian.studies.lines import ATTEMPTED, IMAGINED, STUDIES, Line, Study, overrides_of
+from sylvian.studies.cells import Cell, columns, grouped, said
+from sylvian.studies.lines import STUDIES, Line, Study, overrides_of
 from sylvian.studies.outcome import StudyResult, StudyRow
-from sylvian.types import EditCounts, Progress, Strategy, silent
+from sylvian.types import EditCounts, Progress, silent
 
 if TYPE_CHECKING:
     from sylvian.runs import RunFolder
@@ -134,13 +135,13 @@ def _run(
     started = time.perf_counter()
     if seeds < 1:
         raise ConfigError("a study needs at least one seed; three tell something about training")
-    corpus = _said(overrides, "corpus")
+    corpus = said(overrides, "corpus")
     if corpus is None:
         raise ConfigError("which corpus? add corpus=NAME, e.g. corpus=card2024")
-    cells = list(_columns(study, corpus, overrides, data))
+    cells = list(columns(study, corpus, overrides, data))
     n_all, done = len(cells) * seeds, 0
     rows: list[StudyRow] = []
-    for column in _grouped(cells):
+    for column in grouped(cells):
         measured: list[_Measured] = []
         for cell in column:
             found = []
@@ -169,17 +170,6 @@ def _run(
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    participant: str
-    strategies: tuple[Strategy, ...]
-    line: Line
-
-    @property
-    def speech(self) -> str:
-        return "imagined" if self.strategies == IMAGINED else "attempted"
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
     run: RunFolder
     counts: tuple[EditCounts, ...]
@@ -190,7 +180,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    cell: _Cell
+    cell: Cell
     found: tuple[_Found, ...]
 
     @property
@@ -209,43 +199,8 @@ class _Told:
         self.progress(f"{self.heading}: {stage}", done, total, note)
 
 
-def _said(overrides: Sequence[str], key: str) -> str | None:
-    found = [item.partition("=")[2] for item in overrides if item.partition("=")[0] == key]
-    return found[-1] if found else None
-
-
-def _columns(study: Study, corpus: str, overrides: Sequence[str], data: Path) -> Iterator[_Cell]:
-    """List participants and kinds of speech that have labels, each with its rows."""
-    from sylvian.data.store import PreparedCorpus
-
-    infos = PreparedCorpus.open(data, corpus).infos
-    wanted = _said(overrides, "participant")
-    there = {(i.key.participant, i.strategy) for i in infos if i.phonemes}
-    names = sorted({name for name, _ in there if wanted in (None, name)})
-    some = False
-    for participant in names:
-        for strategies in (ATTEMPTED, IMAGINED):
-            is_imagined = strategies == IMAGINED
-            if not any((participant, one) in there for one in strategies):
-                continue
-            for line in study.lines:
-                if is_imagined or not (line.imagined or study.imagined_only):
-                    some = True
-                    yield _Cell(participant, strategies, line)
-    if not some:
-        what = "imagined speech" if study.imagined_only else "labelled speech"
-        raise ConfigError(f"{corpus}: no {what} of {wanted or 'anybody'} to fine-tune on")
-
-
-def _grouped(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
-    columns: dict[tuple[str, str], list[_Cell]] = {}
-    for cell in cells:
-        columns.setdefault((cell.participant, cell.speech), []).append(cell)
-    yield from columns.values()
-
-
 def _train_one(
-    cell: _Cell,
+    cell: Cell,
     overrides: Sequence[str],
     seed: int,
     data: Path,
@@ -253,7 +208,7 @@ def _train_one(
     split: str,
     progress: Progress,
 ) -> _Found:
-    corpus = _said(overrides, "corpus")
+    corpus = said(overrides, "corpus")
     recipe = build_recipe(cell.line.recipe, [f"corpus={corpus}"])
     strategies = json.dumps([one.value for one in cell.strategies])
     chosen = [
