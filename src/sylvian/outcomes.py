@@ -95,16 +95,16 @@ class PretrainResult:
         title = f"{Path(self.run).name}: R² on hidden bins of held-out blocks"
         told = [
             f"{self.hours:.2f} h of {len(self.sources)} participants, {self.n_parameters:,} "
-            f"parameters; best epoch {self.best_epoch} of {self.epochs}, {self.seconds:.0f} s.",
-            "In brackets: 95 % interval over trials. Beside it, simple guesses at the same bins: "
-            "the mean, a line between neighbours, a linear model. Bold: the gain over each "
-            "is above 0 at 95 %.",
+            f"parameters; epoch {self.best_epoch} of {self.epochs}, {self.seconds:.0f} s.",
+            "In brackets: 95 % over n trials. Beside it, guesses at the same bins: the mean, a",
+            "line between neighbours, a linear model. Bold: better than each of them at 95 %.",
             *(f"Left out: {sentence}" for sentence in self.left_out),
         ]
         table = Table(title=title, caption=Text("\n".join(told)), box=SIMPLE_HEAD, pad_edge=False)
         table.title_justify = table.caption_justify = "left"
+        table.collapse_padding = True  # six columns must fit into 80 characters
         table.add_column("participant", no_wrap=True)
-        table.add_column("trials", justify="right")
+        table.add_column("n", justify="right", no_wrap=True)
         table.add_column("R² (95 %)", justify="right", no_wrap=True)
         names = [row["name"] for row in self.scores[0]["baselines"]] if self.scores else []
         for name in names:
@@ -129,7 +129,7 @@ def _interval(score: dict[str, Any]) -> str:
     if score["r2"] is None:
         return "\N{EN DASH}"
     low, high = _number(score["low"]), _number(score["high"])
-    return f"{_number(score['r2'])} ({low}\N{EN DASH}{high})"
+    return f"{_number(score['r2'])} ({low} to {high})"
 
 
 def _number(value: float | None) -> str:
@@ -163,6 +163,46 @@ class DecodeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RescoreResult:
+    """What a second pass did to a split's n-bests.
+
+    Attributes:
+        run: The run folder.
+        split: The split.
+        n_trials: Number of lists.
+        nbest: Their file.
+        llm: The language model; None: its scores were taken away.
+        n_sentences: Distinct candidates.
+        n_known: Those that were scored before and not again.
+        llm_weight: Weight of its scores in the order of the lists.
+        n_changed: Trials whose first candidate is another one now.
+        seconds: Opening the model and scoring.
+    """
+
+    run: str
+    split: str
+    n_trials: int
+    nbest: str
+    llm: str | None
+    n_sentences: int
+    n_known: int
+    llm_weight: float
+    n_changed: int
+    seconds: float
+
+    def text(self) -> str:
+        """Say it in one line."""
+        changed = f"{self.n_changed} of {self.n_trials} trials begin with another sentence"
+        if self.llm is None:
+            return f"{self.nbest}: first pass alone; {changed}"
+        return (
+            f"{self.nbest}: {self.n_sentences} sentences read by {self.llm} ({self.n_known} known "
+            f"before, {self.seconds:.0f} s), weight {self.llm_weight:g}; {changed}; 'sylvian tune' "
+            "chooses the weight"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TuneResult:
     """The decoder's weights chosen on a split."""
 
@@ -188,7 +228,8 @@ class ScoreResult:
     Attributes:
         run: The run folder.
         split: The split.
-        decoder: `ngram`, or `greedy` where there was no n-gram: where the words came from.
+        decoder: Where the words came from: `greedy`, `ngram`, or `ngram + NAME` after a second
+            pass.
         report: Rates of that decoder. Phonemes are always the greedy ones, so that the PER speaks
             of the encoder alone.
         greedy: Rates with the words looked up without a language model.
