@@ -6,9 +6,8 @@ really decoded with.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,21 +15,35 @@ from typing import TYPE_CHECKING, Any
 from sylvian import config
 from sylvian.decode.config import DecodeConfig
 from sylvian.errors import DataError
-from sylvian.evaluate import TrialResult, score_trial, word_edits
+from sylvian.evaluate import ScoreReport, TrialResult, score_trial, score_trials
 from sylvian.jobs import Job
-from sylvian.outcomes import DecodeResult
+from sylvian.outcomes import DecodeResult, LmResult
 from sylvian.text import is_cue, normalize_sentence
 from sylvian.text.lexicon import Lexicon
-from sylvian.types import EditCounts, Logits, NBest, Progress, TrialKey
+from sylvian.types import Logits, NBest, Progress, TrialKey
 
 if TYPE_CHECKING:
     from sylvian.decode.graph import DecodingGraph
 
 NO_LM = "none"
-BLANK_PENALTIES = tuple(math.log(odds) for odds in (1, 7, 90))  # none, T12's and T15's published
 
 
 # ------------------------------------------------------------------- decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Rescorer:
+    """A language model that rescored: what it was opened as, and what its scores depend on.
+
+    Attributes:
+        name: A folder, a name on the hub, or `smollm2`.
+        digest: Of weights, tokens and reading.
+        reading: How it read sentences, key by key.
+    """
+
+    name: str
+    digest: str
+    reading: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +54,13 @@ class Setting:
         decode: Weights and search limits.
         lm: ARPA file; None for greedy only.
         lexicon: Pronunciations; None for CMUdict and rules.
+        llm: Who gave the second pass its scores; None: there was none.
     """
 
     decode: DecodeConfig
     lm: Path | None
     lexicon: Path | None
+    llm: Rescorer | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data; `from_json` reads it back."""
@@ -53,13 +68,15 @@ class Setting:
             "decode": config.dump(self.decode),
             "lm": str(self.lm) if self.lm else None,
             "lexicon": str(self.lexicon) if self.lexicon else None,
+            "llm": asdict(self.llm) if self.llm else None,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Setting:
         """Read back what `to_json` gave."""
         lm, lexicon = (Path(p) if (p := data[name]) else None for name in ("lm", "lexicon"))
-        return cls(config.load(DecodeConfig, data["decode"]), lm, lexicon)
+        llm = Rescorer(**told) if (told := data.get("llm")) else None
+        return cls(config.load(DecodeConfig, data["decode"]), lm, lexicon, llm)
 
 
 def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequence[str]) -> Setting:
@@ -89,6 +106,23 @@ def _training_lm(job: Job) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_arpa(build_ngram(sentences, order=3), path)
     return path.resolve()
+
+
+def train_lm(text: Sequence[Path], *, order: int, out: Path, progress: Progress) -> LmResult:
+    """Estimate an n-gram from text files and write it as ARPA.
+
+    Raises:
+        DataError: a file cannot be read, or holds no sentence.
+    """
+    from sylvian.decode.ngram import build_ngram, write_arpa
+
+    sentences: list[str] = []
+    for done, path in enumerate(text, start=1):
+        sentences += read_sentences(path)
+        progress("read text", done, len(text), path.name)
+    model = build_ngram(sentences, order=order)
+    write_arpa(model, out)
+    return LmResult(str(out), order, len(sentences), model.n_ngrams)
 
 
 def read_sentences(path: Path) -> list[str]:
@@ -200,16 +234,26 @@ def write_decodes(
         recorded_seconds=sum(info.n_bins * info.bin_s for info in job.infos),
         warnings=found.warnings,
     )
-    job.run.write(f"{job.split}/decode.json", setting.to_json() | {"result": asdict(result)})
+    made = replace(setting, llm=None).to_json() | {"result": asdict(result)}
+    job.run.write(f"{job.split}/decode.json", made)
     return result
 
 
 @dataclass(frozen=True)
 class Decodes:
-    """A split's hypotheses as the verbs after `decode` find them."""
+    """A split's hypotheses as the verbs after `decode` find them.
+
+    Attributes:
+        greedy: Without a language model.
+        nbest: Of the n-gram, best first; None where there was none.
+        decoder: `greedy`, `ngram`, or `ngram + NAME` after a second pass.
+        notes: What to keep in mind about how they were decoded.
+    """
 
     greedy: dict[TrialKey, NBest]
     nbest: dict[TrialKey, NBest] | None
+    decoder: str = "greedy"
+    notes: tuple[str, ...] = ()
 
 
 def read_decodes(job: Job) -> Decodes:
@@ -231,12 +275,31 @@ def read_decodes(job: Job) -> Decodes:
     path = job.folder / "nbest.jsonl"
     if not path.is_file():
         return Decodes(greedy, None)
-    setting, tuned = Setting.from_json(made), job.run.read_optional("decoder.json")
-    if tuned and Setting.from_json(tuned).lm == setting.lm:
-        setting = Setting.from_json(tuned)
+    setting = in_use(job, made)
     nbest = {one.key: rerank(one, setting.decode) for one in read_nbest(path)}
     _same_trials(job, nbest)
-    return Decodes(greedy, nbest)
+    llm = Setting.from_json(made).llm
+    decoder = f"ngram + {llm.name}" if llm else "ngram"
+    return Decodes(greedy, nbest, decoder, tuple(_mismatches(job, setting.llm, llm)))
+
+
+def in_use(job: Job, made: dict[str, Any]) -> Setting:
+    """Give the weights that rank a split's lists: the tuned ones, if they are for its n-gram."""
+    setting, tuned = Setting.from_json(made), job.run.read_optional("decoder.json")
+    if tuned and Setting.from_json(tuned).lm == setting.lm:
+        return Setting.from_json(tuned)
+    return setting
+
+
+def _mismatches(job: Job, tuned: Rescorer | None, used: Rescorer | None) -> Iterator[str]:
+    """Say where the weights were tuned with another second pass than the lists had."""
+    if tuned == used:
+        return
+    with_tuned, with_used = (f"with {one.name}" if one else "without" for one in (tuned, used))
+    yield (
+        f"weights tuned {with_tuned} rescoring, {job.split} decoded {with_used}; run 'sylvian "
+        f"{'tune' if tuned is None else 'rescore'} {job.run.path}' first"
+    )
 
 
 def _same_trials(job: Job, found: Mapping[TrialKey, NBest]) -> None:
@@ -263,64 +326,15 @@ def compare(
     ]
 
 
-def tunable(job: Job) -> tuple[Setting, list[NBest]]:
-    """Give the n-bests whose sentences are known, and what they were decoded with.
+def rate(job: Job, decodes: Decodes) -> tuple[ScoreReport, ScoreReport]:
+    """Give the error rates of a split's decodes: with the n-gram where there is one, and without.
 
     Raises:
-        DataError: the split was not decoded with an n-gram, or has no sentences.
+        DataError: the labels are withheld.
     """
-    from sylvian.decode.io import read_nbest
-
-    made, path = job.run.read_optional(f"{job.split}/decode.json"), job.folder / "nbest.jsonl"
-    if made is None or not path.is_file():
-        raise DataError(
-            f"{job.folder}: no n-bests; run 'sylvian decode {job.run.path} --split {job.split}' "
-            "with a language model first"
-        )
-    known = {i.key for i in job.infos if i.sentence and not is_cue(i.sentence)}
-    nbests = [nbest for nbest in read_nbest(path) if nbest.key in known]
-    if not nbests:
-        raise DataError(f"{job.folder}: split {job.split} has no sentences to tune on")
-    return Setting.from_json(made), nbests
-
-
-def word_counter(job: Job) -> Callable[[TrialKey, str], EditCounts]:
-    """Count the word edits of a candidate against its trial's sentence."""
-    sentences = {info.key: info.sentence or "" for info in job.infos}
-    return lambda key, text: word_edits(sentences[key], text)
-
-
-def pooled(
-    nbests: Sequence[NBest], weights: DecodeConfig, count: Callable[[TrialKey, str], EditCounts]
-) -> EditCounts:
-    """Add up the errors of the hypotheses that given weights rank first."""
-    from sylvian.decode.combine import rerank
-
-    return sum((count(n.key, rerank(n, weights).best.text) for n in nbests), EditCounts())
-
-
-def search_by_penalty(
-    job: Job, setting: Setting, nbests: Sequence[NBest], progress: Progress
-) -> dict[float, Sequence[NBest]]:
-    """Search the split's logits again under other blank penalties, to choose among them.
-
-    Returns:
-        Blank penalty (nats) -> n-best lists of the same trials.
-    """
-    from sylvian.decode.beam import FirstPass
-    from sylvian.decode.io import read_logits
-
-    wanted = {nbest.key for nbest in nbests}
-    found: dict[float, Sequence[NBest]] = {setting.decode.blank_penalty: nbests}
-    graph = open_graph(setting, job.graphs)
-    logits = [one for one in read_logits(job.folder / "logits.safetensors") if one.key in wanted]
-    for penalty in BLANK_PENALTIES:
-        if graph is None or any(abs(penalty - known) < 1e-6 for known in found):
-            continue
-        first_pass = FirstPass(graph, setting.decode.model_copy(update={"blank_penalty": penalty}))
-        lists = []
-        for done, one in enumerate(logits, start=1):
-            lists.append(first_pass.decode(one))
-            progress(f"blank penalty {penalty:.2f}", done, len(logits), job.run.path.name)
-        found[penalty] = lists
-    return found
+    sentences = job.training_sentences
+    plain = score_trials(compare(job, decodes.greedy), training_sentences=sentences)
+    if decodes.nbest is None:
+        return plain, plain
+    compared = compare(job, decodes.greedy, decodes.nbest)
+    return score_trials(compared, training_sentences=sentences), plain

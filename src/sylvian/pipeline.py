@@ -7,6 +7,7 @@
 | `pretrain`| `data/*/`              | `runs/pretraining-<digest>/checkpoint`              |
 | `train`   | `data/<corpus>/`       | `runs/<recipe>-<digest>/checkpoint`                 |
 | `decode`  | checkpoint, recordings | `<split>/{logits.safetensors, greedy, nbest}.jsonl` |
+| `rescore` | `<split>/nbest.jsonl`  | the same lists with a language model's scores       |
 | `tune`    | `val/nbest.jsonl`      | `decoder.json`                                      |
 | `score`   | `<split>/*.jsonl`      | `<split>/scores.json`, `protocol.json`              |
 | `report`  | run folders            | one HTML file                                       |
@@ -17,20 +18,26 @@ Each verb reads the files of the verbs before it, so it can be repeated alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sylvian import config
 from sylvian.errors import ConfigError
-from sylvian.outcomes import LmResult, ReportResult, ScoreResult, TuneResult
+from sylvian.outcomes import ReportResult, ScoreResult
 from sylvian.types import Progress, silent
 
 if TYPE_CHECKING:
     from sylvian.data.check import CheckReport
     from sylvian.data.fetch import FetchReport
     from sylvian.data.prepare import PrepareReport
-    from sylvian.outcomes import DecodeResult, PretrainResult, TrainResult
+    from sylvian.outcomes import (
+        DecodeResult,
+        LmResult,
+        PretrainResult,
+        RescoreResult,
+        TrainResult,
+        TuneResult,
+    )
     from sylvian.runs import RunFolder
     from sylvian.showing import Shown
 
@@ -193,16 +200,9 @@ def build_lm(
     Raises:
         DataError: a file cannot be read, or holds no sentence.
     """
-    from sylvian.decode.ngram import build_ngram, write_arpa
-    from sylvian.decoding import read_sentences
+    from sylvian.decoding import train_lm
 
-    sentences: list[str] = []
-    for done, path in enumerate(text, start=1):
-        sentences += read_sentences(path)
-        progress("read text", done, len(text), path.name)
-    model = build_ngram(sentences, order=order)
-    write_arpa(model, out)
-    return LmResult(str(out), order, len(sentences), model.n_ngrams)
+    return train_lm(text, order=order, out=out, progress=progress)
 
 
 def decode(
@@ -242,8 +242,36 @@ def decode(
     return decoding.write_decodes(job, setting, found, seconds_encoder=seconds)
 
 
+def rescore(
+    run: RunFolder,
+    split: str,
+    *,
+    llm: str | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress = silent,
+) -> RescoreResult:
+    """Have a causal language model read a split's n-bests; its scores stand beside the others.
+
+    Args:
+        run: A run whose split was decoded.
+        split: The split.
+        llm: `smollm2`, a folder or a hub's name; `none` takes the scores away again; None for the
+            one the run was tuned with.
+        overrides: How it reads, `key=value`.
+        progress: Told how far it is.
+
+    Raises:
+        DataError: the split was not decoded with an n-gram.
+        ConfigError, CheckpointError: no model is named, or none can be opened by that name.
+    """
+    from sylvian.jobs import Job
+    from sylvian.rescoring import rescore_split
+
+    return rescore_split(Job.open(run, split), llm=llm, overrides=overrides, progress=progress)
+
+
 def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> TuneResult:
-    """Choose the weights of acoustics, n-gram and words by word error rate on a split's n-bests.
+    """Choose the weights of acoustics, language models and words by a split's word error rate.
 
     Leaves `decoder.json`, which later decodes and scores of this run follow.
 
@@ -251,35 +279,12 @@ def tune(run: RunFolder, split: str = "val", *, progress: Progress = silent) -> 
         ConfigError: the split is the one kept for reporting.
         DataError: the split was not decoded with an n-gram, or has no sentences.
     """
-    from sylvian import decoding
-    from sylvian.decode.tune import tune as try_weights
-    from sylvian.evaluate import Protocol
     from sylvian.jobs import Job
+    from sylvian.tuning import tune_weights
 
     if split != "val":
         raise ConfigError(f"tune on val: {split} is for reporting and may choose nothing")
-    job = Job.open(run, split)
-    setting, nbests = decoding.tunable(job)
-    count = decoding.word_counter(job)
-    before = decoding.pooled(nbests, setting.decode, count)
-    by_penalty = decoding.search_by_penalty(job, setting, nbests, progress)
-    outcome = try_weights(by_penalty, count, config=setting.decode)
-    run.write("decoder.json", replace(setting, decode=outcome.config).to_json())
-    Protocol.open(run.path).selected("decoder weights", split, [n.key for n in nbests])
-    best = outcome.best
-    return TuneResult(
-        run=str(run.path),
-        split=split,
-        n_trials=len(nbests),
-        decoder=str(run.path / "decoder.json"),
-        weights={
-            "acoustic_scale": best.acoustic_scale,
-            "blank_penalty": best.blank_penalty,
-            "word_bonus": best.word_bonus,
-        },
-        wer_before=before.rate,
-        wer_after=best.counts.rate,
-    )
+    return tune_weights(Job.open(run, split), progress)
 
 
 # ------------------------------------------------------------------- scoring
@@ -292,22 +297,18 @@ def score(run: RunFolder, split: str) -> ScoreResult:
         DataError: the split was not decoded, or its labels are withheld.
     """
     from sylvian import decoding
-    from sylvian.evaluate import Protocol, score_trials
+    from sylvian.evaluate import Protocol
     from sylvian.jobs import Job
 
     job = Job.open(run, split)
     decodes = decoding.read_decodes(job)
-    sentences = job.training_sentences
-    plain = score_trials(decoding.compare(job, decodes.greedy), training_sentences=sentences)
-    report, decoder = plain, "greedy"
-    if decodes.nbest is not None:
-        compared = decoding.compare(job, decodes.greedy, decodes.nbest)
-        report, decoder = score_trials(compared, training_sentences=sentences), "ngram"
+    report, plain = decoding.rate(job, decodes)
     report.write(job.folder / "scores.json")
     plain.write(job.folder / "scores-greedy.json")
     protocol = Protocol.open(run.path)
     protocol.opened(split, [info.key for info in job.infos])
-    return ScoreResult(str(run.path), split, decoder, report, plain, tuple(protocol.notes(split)))
+    notes = (*protocol.notes(split), *decodes.notes)
+    return ScoreResult(str(run.path), split, decodes.decoder, report, plain, notes)
 
 
 # ----------------------------------------------------------------- reporting

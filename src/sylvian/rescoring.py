@@ -6,18 +6,27 @@ are sorted anew by the one total (`decode.combine`). With weight 0 the first pas
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sylvian import config
 from sylvian.decode.combine import rerank, with_llm
 from sylvian.decode.config import DecodeConfig
+from sylvian.decode.io import read_nbest, write_nbest
 from sylvian.decode.scorecache import ScoreCache
+from sylvian.decoding import Rescorer, in_use
+from sylvian.errors import ConfigError, DataError
+from sylvian.jobs import Job
+from sylvian.outcomes import RescoreResult
 from sylvian.types import NBest, Progress, silent
 
 if TYPE_CHECKING:
     from sylvian.models.textlm import CausalLm
 
+NO_LLM = "none"
 CHUNK = 2000  # sentences scored between two writes of the cache
 
 
@@ -34,6 +43,69 @@ class Rescored:
     nbests: list[NBest]
     n_sentences: int
     n_known: int
+
+
+def rescore_split(
+    job: Job, *, llm: str | None, overrides: Sequence[str], progress: Progress
+) -> RescoreResult:
+    """Score a split's lists where they lie; `decode.json` says by whom.
+
+    The order follows the weights in use: those `tune` chose, or the ones the split was decoded
+    with. Scores are kept beside the runs, so that no sentence is read twice.
+
+    Raises:
+        DataError: the split was not decoded with an n-gram.
+        ConfigError: no model is named and the run was tuned without one, or an unknown setting.
+        CheckpointError: the model cannot be found or opened.
+    """
+    began = time.perf_counter()
+    made, path = job.run.read_optional(f"{job.split}/decode.json"), job.folder / "nbest.jsonl"
+    if made is None or not path.is_file():
+        raise DataError(
+            f"{job.folder}: no n-bests; run 'sylvian decode {job.run.path} --split {job.split}' "
+            "with a language model first"
+        )
+    before, setting = read_nbest(path), in_use(job, made)
+    if llm == NO_LLM:
+        rescorer = None
+        found = Rescored(without_llm(before, decode=setting.decode), 0, 0)
+    else:
+        lm, rescorer = _open(setting.llm, llm, overrides)
+        cache = ScoreCache(job.run.path.parent / "rescoring.sqlite")
+        found = rescore(before, lm, decode=setting.decode, cache=cache, progress=progress)
+    write_nbest(path, found.nbests)
+    job.run.write(f"{job.split}/decode.json", made | {"llm": rescorer and asdict(rescorer)})
+    ranked = zip((rerank(one, setting.decode) for one in before), found.nbests, strict=True)
+    return RescoreResult(
+        run=str(job.run.path),
+        split=job.split,
+        n_trials=len(before),
+        nbest=str(path),
+        llm=rescorer.name if rescorer else None,
+        n_sentences=found.n_sentences,
+        n_known=found.n_known,
+        llm_weight=setting.decode.llm_weight,
+        n_changed=sum(old.best.text != new.best.text for old, new in ranked),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _open(
+    tuned: Rescorer | None, named: str | None, overrides: Sequence[str]
+) -> tuple[CausalLm, Rescorer]:
+    """Open the model that is asked for, or else the one the run was tuned with."""
+    from sylvian.models.hub import open_text_lm
+    from sylvian.models.textlm import TextLmConfig
+
+    if named is None and tuned is None:
+        raise ConfigError("which language model? give --llm smollm2, a folder or a hub's name")
+    name = named or (tuned.name if tuned else "")
+    if Path(name).exists():
+        name = str(Path(name).resolve())
+    start = tuned.reading if tuned and tuned.name == name else {}
+    reading = config.override(config.load(TextLmConfig, start), overrides)
+    lm = open_text_lm(name, config=reading)
+    return lm, Rescorer(name, lm.digest, config.dump(reading))
 
 
 def rescore(

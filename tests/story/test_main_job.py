@@ -7,6 +7,8 @@ import pytest
 
 from story.driving import Call
 from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+from sylvian.decode.io import read_nbest
+from tiny.text import saved
 
 SMALL = [
     "encoder.width=32",
@@ -158,3 +160,57 @@ def test_show_explains_corpora_recipes_and_runs(home: Path, sylvian: Call) -> No
     assert "encoder.mask_ratio" in keys
     run = next((home / "runs").glob("tfs-*"))
     assert "trained: val PER" in sylvian("show", run.name).out
+
+
+def test_a_language_model_reads_the_candidates_again(home: Path, sylvian: Call) -> None:
+    run, lm = next((home / "runs").glob("tfs-*")), home / "lm.arpa.gz"
+    folder = saved(home / "lm", "llama")
+    val, test = ["--split", "val"], ["--split", "test"]
+    sylvian("decode", run, *val, "--lm", lm)
+    lists = run / "val" / "nbest.jsonl"
+    first_pass = run / "val" / "first-pass.jsonl"
+    first_pass.write_bytes(lists.read_bytes())
+    alone = sylvian("score", run, *val, "--json").json
+
+    told = sylvian("rescore", run, *val, "--llm", folder, "--json").json
+    assert (told["llm"], told["n_known"], told["n_trials"]) == (str(folder), 0, 8)
+    assert '"llm": null' not in lists.read_text()
+    untuned = sylvian("score", run, *val, "--json").json
+    assert untuned["decoder"] == f"ngram + {folder}"
+    assert any("tuned without rescoring" in note for note in untuned["notes"])
+
+    tuned = sylvian("tune", run, "--json").json
+    assert set(tuned["weights"]) == {"acoustic_scale", "blank_penalty", "word_bonus", "llm_weight"}
+    assert tuned["wer_after"] <= alone["wer"]
+    sylvian("decode", run, *test)
+    unread = sylvian("score", run, *test, "--json").json
+    assert unread["decoder"] == "ngram"
+    assert any("test decoded without; run 'sylvian rescore" in note for note in unread["notes"])
+    again = sylvian("rescore", run, *test, "--json").json
+    assert again["llm"] == str(folder)
+    assert not any(
+        "rescoring" in note for note in sylvian("score", run, *test, "--json").json["notes"]
+    )
+
+    assert sylvian("rescore", run, *val, "--llm", folder, "--json").json["n_known"] > 0
+    undone = sylvian("rescore", run, *val, "--llm", "none", "--json").json
+    assert undone["llm"] is None
+    assert read_texts(lists) == read_texts(first_pass)
+
+
+def read_texts(path: Path) -> list[set[tuple[str, float, float | None]]]:
+    return [
+        {(h.text, h.scores.acoustic, h.scores.llm) for h in nbest.hypotheses}
+        for nbest in read_nbest(path)
+    ]
+
+
+def test_misuse_of_rescoring_is_named(home: Path, sylvian: Call) -> None:
+    run = next((home / "runs").glob("tfs-*"))
+    (run / "decoder.json").unlink()
+    assert "which language model" in sylvian("rescore", run, "--split", "val").err
+    assert "no such folder" in sylvian("rescore", run, "--split", "val", "--llm", "nothing").err
+    holdout = sylvian("rescore", run, "--split", "holdout", "--llm", "none")
+    assert (holdout.status, "no n-bests" in holdout.err) == (1, True)
+    wrong = sylvian("rescore", run, "--split", "val", "--llm", home / "lm", "--set", "styl=plain")
+    assert "unknown key" in wrong.err

@@ -1,4 +1,4 @@
-"""Verbs from a trained run to sentences and rates: lm build, decode, tune, score, report."""
+"""Verbs from a run to sentences and rates: lm build, decode, rescore, tune, score, report."""
 
 from __future__ import annotations
 
@@ -60,6 +60,37 @@ def decode(
             progress=progress,
         )
     finish(result, json, f"{result.n_trials} trials of {split} decoded into {result.nbest}")
+
+
+def rescore(
+    run: Run,
+    split: Split,
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            "--llm",
+            help="`smollm2`, a folder of safetensors, a .gguf file, a hub's name such as "
+            "facebook/opt-6.7b, or `none` to undo; default: the one the run was tuned with.",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="How it reads, key=value, e.g. style=plain.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Let a causal language model read a split's n-bests; `tune` then chooses its weight."""
+    from sylvian import pipeline
+
+    with drawn_progress() as progress:
+        result = pipeline.rescore(
+            pipeline.open_run(run, runs),
+            split,
+            llm=llm,
+            overrides=overrides or (),
+            progress=progress,
+        )
+    finish(result, json, result.text())
 
 
 def tune(
