@@ -13,6 +13,7 @@ from sylvian.models.generation import generate
 from sylvian.models.prompts import PromptConfig
 from sylvian.models.sentence_search import BeamConfig, GreedyConfig, NucleusConfig
 from sylvian.models.speechllm import SpeechLlm, build_speech_llm
+from sylvian.models.word_constraint import WordConstraint
 from tiny.llms import TEXT_LLMS, backbone
 from tiny.speech import N_BINS, batch, build, phoneme_model, settings, stir
 
@@ -69,6 +70,18 @@ def test_a_wide_beam_finds_what_exhaustive_search_finds(name):
         assert found == pytest.approx(truth, abs=1e-4)
         ended = sorted((nats for (_, finished), nats in truth.items() if finished), reverse=True)
         assert [c.nats for c in own.candidates][: len(ended)] == pytest.approx(ended, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", TEXT_LLMS)
+def test_held_to_words_it_finds_all_sentences_of_these_words_and_no_others(name):
+    speech, wide = small(name), BeamConfig(beams=200, n_best=200, most_tokens=CAP)
+    rule = WordConstraint(speech.prompt, ("a", "c"))
+    for row, own in enumerate(generate(speech, batch(), wide, words=rule)):
+        every = every_sentence(speech, row)
+        truth = {key: nats for key, nats in every.items() if set(key[0]) <= {1, 3}}
+        found = {(c.tokens, c.finished): c.nats for c in own.candidates}
+        assert found.keys() == truth.keys() and len(found) == 15
+        assert found == pytest.approx(truth, abs=1e-4)
 
 
 def test_sampling_with_everything_allowed_follows_the_probabilities():

@@ -71,6 +71,15 @@ class Backbone(nn.Module):
         """Type of the embeddings."""
         return self._embedding.weight.dtype
 
+    def recompute(self) -> None:
+        """Compute activations again in the backward pass, instead of keeping them in memory.
+
+        It holds in training mode only and changes no number.
+        """
+        causal: Any = self.causal
+        older = causal.gradient_checkpointing_enable  # its name in older releases of transformers
+        getattr(causal, "activation_checkpointing_enable", older)({"use_reentrant": False})
+
     def embed(self, tokens: Int64[Tensor, "*places"]) -> Float[Tensor, "*places width"]:
         """Look tokens up."""
         found: Tensor = self._embedding(tokens)

@@ -19,6 +19,7 @@ from sylvian.models.sentence_search import (
     start_search,
 )
 from sylvian.models.speechllm import Neural, SpeechLlm
+from sylvian.models.word_constraint import WordConstraint
 from sylvian.text import normalize_sentence
 from sylvian.types import Hypothesis, NBest, Scores, TrialKey
 
@@ -63,19 +64,32 @@ class Generated:
 
 @torch.no_grad()
 def generate(
-    model: SpeechLlm, batch: Batch, config: GreedyConfig | BeamConfig | NucleusConfig
+    model: SpeechLlm,
+    batch: Batch,
+    config: GreedyConfig | BeamConfig | NucleusConfig,
+    *,
+    words: WordConstraint | None = None,
 ) -> tuple[Generated, ...]:
     """Generate sentences for a batch, free-running, with a key-value cache.
 
     What a trial gets does not depend on its batch mates. The model's training flag is put back
     afterwards.
+
+    Args:
+        model: What speaks.
+        batch: The recordings.
+        config: Which search, and how long sentences may get.
+        words: What may be written; None: anything.
+
+    Raises:
+        DecodeError: the language model answers with NaN.
     """
     was_training = model.training
     model.eval()
     try:
         searches = [
-            start_search(config, row, key, seconds=n_bins * batch.bin_s, end=model.prompt.end)
-            for row, (key, n_bins) in enumerate(zip(batch.keys, batch.n_bins.tolist(), strict=True))
+            start_search(config, row, key, seconds=seconds, end=model.prompt.end, words=words)
+            for row, (key, seconds) in enumerate(zip(batch.keys, _seconds(batch), strict=True))
         ]
         run(Reader(model.llm, model.prompts(model.listen(batch))), searches)
     finally:
@@ -121,6 +135,10 @@ def _scores(model: SpeechLlm, neural: Neural, sentences: Sequence[str]) -> list[
     logits, targets = model.target_logits(model.lessons(neural, tokens))
     nats = logits.log_softmax(-1).gather(1, targets.unsqueeze(1)).double().flatten()
     return [float(own.sum()) for own in torch.split(nats, [len(own) + 1 for own in tokens])]
+
+
+def _seconds(batch: Batch) -> list[float]:
+    return [n_bins * batch.bin_s for n_bins in batch.n_bins.tolist()]
 
 
 def _candidate(prompt: Prompt, own: Closed) -> Candidate:

@@ -19,6 +19,7 @@ from sylvian.config import Config
 from sylvian.errors import DecodeError
 from sylvian.models.backbones import Backbone
 from sylvian.models.sequences import Sequences
+from sylvian.models.word_constraint import WordConstraint
 from sylvian.types import TrialKey
 
 
@@ -118,17 +119,31 @@ class Search(ABC):
         row: The trial's row in the reader.
         cap: Most tokens, the end included.
         end: The token that ends a sentence.
+        words: What may be written; None: anything.
         copies: Prefixes at the start.
     """
 
-    def __init__(self, row: int, *, cap: int, end: int, copies: int = 1) -> None:
-        self.cap, self.end = cap, end
+    def __init__(
+        self, row: int, *, cap: int, end: int, words: WordConstraint | None, copies: int = 1
+    ) -> None:
+        self.cap, self.end, self.words = cap, end, words
         self.open = [Prefix(row) for _ in range(copies)]
         self.closed: list[Closed] = []
 
     @abstractmethod
     def advance(self, log_probs: Float[Tensor, "rows tokens"]) -> None:
         """Take every open prefix one token further; close what ends or reaches the cap."""
+
+    def held(self, own: Prefix, log_probs: Float[Tensor, "rows tokens"]) -> Tensor:
+        """Give a prefix's log-probabilities, minus infinity where no known word goes on so.
+
+        They are not normalised again: a sentence keeps the number it has without the constraint.
+        """
+        row = log_probs[own.row]
+        if self.words is None:
+            return row
+        allowed = self.words.allowed(own.tokens).to(row.device)
+        return torch.full_like(row, -math.inf).index_copy(0, allowed, row[allowed])
 
     @abstractmethod
     def best(self) -> list[Closed]:
@@ -138,18 +153,22 @@ class Search(ABC):
 class BeamSearch(Search):
     """Keeps the `beams` best prefixes; a sentence ends where its end is among the best, too."""
 
-    def __init__(self, config: BeamConfig, row: int, *, cap: int, end: int) -> None:
-        super().__init__(row, cap=cap, end=end)
+    def __init__(
+        self, config: BeamConfig, row: int, *, cap: int, end: int, words: WordConstraint | None
+    ) -> None:
+        super().__init__(row, cap=cap, end=end, words=words)
         self.config = config
 
     def advance(self, log_probs: Tensor) -> None:
         """See `Search.advance`."""
-        scores = torch.stack([own.nats + log_probs[own.row].double() for own in self.open])
+        scores = torch.stack([own.nats + self.held(own, log_probs).double() for own in self.open])
         best = scores.flatten().topk(min(scores.numel(), 2 * self.config.beams))
         prefixes, self.open = self.open, []
         for rank, (nats, place) in enumerate(
             zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ):
+            if nats == -math.inf:
+                break
             prefix, token = prefixes[place // scores.shape[1]], place % scores.shape[1]
             if token != self.end and len(self.open) < self.config.beams:
                 self.open.append(Prefix(prefix.row, (*prefix.tokens, token), nats))
@@ -182,9 +201,16 @@ class Sampling(Search):
     """Draws some sentences, independently of one another and of batch mates."""
 
     def __init__(
-        self, config: NucleusConfig, row: int, key: TrialKey, *, cap: int, end: int
+        self,
+        config: NucleusConfig,
+        row: int,
+        key: TrialKey,
+        *,
+        cap: int,
+        end: int,
+        words: WordConstraint | None,
     ) -> None:
-        super().__init__(row, cap=cap, end=end, copies=config.samples)
+        super().__init__(row, cap=cap, end=end, words=words, copies=config.samples)
         self.config = config
         self._generator = torch.Generator().manual_seed(_seed(config.seed, key))
 
@@ -192,7 +218,7 @@ class Sampling(Search):
         """See `Search.advance`."""
         prefixes, self.open = self.open, []
         for own in prefixes:
-            token = self._draw(log_probs[own.row])
+            token = self._draw(self.held(own, log_probs))
             nats = own.nats + float(log_probs[own.row, token])
             if token == self.end:
                 self.closed.append(Closed(own.tokens, nats, finished=True))
@@ -223,6 +249,7 @@ def start_search(
     *,
     seconds: float,
     end: int,
+    words: WordConstraint | None = None,
 ) -> Search:
     """Begin the search that a config asks for.
 
@@ -232,15 +259,16 @@ def start_search(
         key: Decides, with the seed, what is drawn.
         seconds: Length of the recording; decides the cap.
         end: The token that ends a sentence.
+        words: What may be written; None: anything.
     """
     cap = config.cap(seconds)
     match config:
         case GreedyConfig():
-            return BeamSearch(BeamConfig(beams=1, n_best=1), row, cap=cap, end=end)
+            return BeamSearch(BeamConfig(beams=1, n_best=1), row, cap=cap, end=end, words=words)
         case BeamConfig():
-            return BeamSearch(config, row, cap=cap, end=end)
+            return BeamSearch(config, row, cap=cap, end=end, words=words)
         case NucleusConfig():
-            return Sampling(config, row, key, cap=cap, end=end)
+            return Sampling(config, row, key, cap=cap, end=end, words=words)
 
 
 def run(reader: Reader, searches: Sequence[Search]) -> None:

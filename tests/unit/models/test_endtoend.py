@@ -112,6 +112,25 @@ def test_a_frozen_encoder_neither_learns_nor_drops_out():
     assert any(p.grad.any() for p in speech.projector.parameters())
 
 
+def test_recomputed_activations_change_no_gradient():
+    """Gradient checkpointing: every block runs once more, and the gradients are the same."""
+    gradients, runs = [], []
+    for again in (False, True):
+        speech = build(lora=LoraConfig(dropout=0.0)).train()
+        speech.encoder.eval()
+        if again:
+            speech.llm.recompute()
+        calls = []
+        norm = speech.llm.causal.model.layers[0].input_layernorm
+        norm.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        loss(speech).total.backward()
+        runs.append(len(calls))
+        found = [p.grad.flatten() for p in speech.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    assert runs == [1, 2]
+    torch.testing.assert_close(gradients[1], gradients[0])
+
+
 def test_a_few_steps_learn_the_sentences():
     """The whole network can be fitted: greedy generation then repeats what was learned."""
     speech = build("qwen2", lora=LoraConfig(alpha=8, dropout=0.0))
