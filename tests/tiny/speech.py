@@ -9,7 +9,6 @@ from sylvian.models.batch import Batch, make_batch
 from sylvian.models.ctc import CtcModel
 from sylvian.models.encoder import SessionSpec, build_encoder
 from sylvian.models.projectors import MlpConfig
-from sylvian.models.prompts import PromptConfig, audio_prompt
 from sylvian.models.speechllm import SpeechLlm, SpeechLlmConfig, build_speech_llm
 from sylvian.models.transformer import TransformerConfig
 from sylvian.text import Vocabulary
@@ -30,7 +29,6 @@ def settings(modality: str = "neural", **changes: Any) -> SpeechLlmConfig:
     known: dict[str, Any] = {
         "projector": MlpConfig(hidden=16),
         "modality": modality,
-        "prompt": audio_prompt() if modality == "audio" else PromptConfig(),
         "alignment": AlignmentConfig(width=8),
     }
     return SpeechLlmConfig(**(known | changes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,11 @@ NEURAL = (
     "<|neural_activity|>#<|/neural_activity|> decode the above neural activity into an English "
     "sentence:"
 )
-AUDIO = "<|audio_bos|>#<|audio_eos|> decode the above neural activity into an English sentence:"
+AUDIO_TAGS = ("<|audio_bos|>", "<|audio_eos|>")
+AUDIO = NEURAL.replace("<|neural_activity|>", AUDIO_TAGS[0]).replace(
+    "<|/neural_activity|>", AUDIO_TAGS[1]
+)
+Modality = Literal["neural", "audio"]
 
 
 class PromptConfig(Config):
@@ -26,29 +30,35 @@ class PromptConfig(Config):
     tags of the backbone, here Qwen2-Audio's).
     """
 
-    text: str = Field(NEURAL, description="the prompt; the marker stands for the neural span")
+    text: str | None = Field(
+        None, description="the prompt, with the marker for the span; null: the modality's own"
+    )
     marker: str = Field("#", min_length=1, description="what stands for the neural span, once")
     separator: str = Field(" ", description="joins prompt and sentence; part of the sentence")
     end: str | None = Field(None, description="token that ends a sentence; null: the tokenizer's")
-    special_tokens: tuple[str, ...] = Field(
-        (), description="parts of the prompt that must be single tokens of the tokenizer"
+    special_tokens: tuple[str, ...] | None = Field(
+        None,
+        description="parts of the prompt that must be single tokens of the tokenizer; null: the "
+        "audio tags in the modality's own prompt, else none",
     )
     max_tokens: int = Field(
         128, gt=0, description="longest sentence in tokens, the end not counted; longer is an error"
     )
 
+    def worded(self, modality: Modality) -> tuple[str, tuple[str, ...]]:
+        """Give the text and its special tokens, where they are not set those of the modality."""
+        own = self.text is None and modality == "audio"
+        text = self.text or (AUDIO if modality == "audio" else NEURAL).replace("#", self.marker)
+        tags = self.special_tokens
+        return text, tags if tags is not None else AUDIO_TAGS if own else ()
+
     @model_validator(mode="after")
     def _one_marker(self) -> PromptConfig:
-        if self.text.count(self.marker) != 1:
+        if self.text is not None and self.text.count(self.marker) != 1:
             raise ValueError(
                 f"the marker {self.marker!r} must occur once in the prompt {self.text!r}"
             )
         return self
-
-
-def audio_prompt() -> PromptConfig:
-    """Give the prompt with Qwen2-Audio's own tags, each of which must be a single token."""
-    return PromptConfig(text=AUDIO, special_tokens=("<|audio_bos|>", "<|audio_eos|>"))
 
 
 class Prompt:
@@ -58,6 +68,7 @@ class Prompt:
         config: The wording.
         tokenizer: A tokenizer of `transformers`.
         n_embeddings: Rows of the language model's embedding.
+        modality: Whose wording fills in for what the config leaves open.
 
     Attributes:
         before: Tokens before the neural span.
@@ -69,7 +80,14 @@ class Prompt:
             model has no embedding for.
     """
 
-    def __init__(self, config: PromptConfig, tokenizer: Any, *, n_embeddings: int) -> None:
+    def __init__(
+        self,
+        config: PromptConfig,
+        tokenizer: Any,
+        *,
+        n_embeddings: int,
+        modality: Modality = "neural",
+    ) -> None:
         self.config, self.tokenizer = config, tokenizer
         known: dict[str, int] = tokenizer.get_vocab()
         highest = max(known.values())
@@ -79,9 +97,10 @@ class Prompt:
                 f"{n_embeddings}; use the tokenizer that belongs to it"
             )
         self.end = self._end(known)
-        for token in config.special_tokens:
+        text, special = config.worded(modality)
+        for token in special:
             _single(known, token)
-        before, after = config.text.split(config.marker)
+        before, after = text.split(config.marker)
         self.before, self.after = self._tokens(before), self._tokens(after)
 
     def encode(self, sentence: str) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from sylvian.models.base import Encoder
 from sylvian.models.batch import Batch
 from sylvian.models.ctc import CtcModel
 from sylvian.models.projectors import MlpConfig, Projector, ProjectorConfig, behind, build_projector
-from sylvian.models.prompts import Prompt, PromptConfig
+from sylvian.models.prompts import Modality, Prompt, PromptConfig
 from sylvian.models.sequences import IGNORED, Sequences, side_by_side
 from sylvian.text import Vocabulary
 
@@ -30,7 +30,7 @@ class SpeechLlmConfig(Config):
     """How an encoder speaks to a language model (dossier §6)."""
 
     projector: ProjectorConfig = Field(MlpConfig(), description="from latents to tokens")
-    modality: Literal["neural", "audio"] = Field(
+    modality: Modality = Field(
         "neural",
         description="neural: straight into the text space; audio: through the audio-LLM's own "
         "multimodal projector",
@@ -96,7 +96,8 @@ class SpeechLlm(nn.Module):
     ) -> None:
         super().__init__()
         _check_widths(encoder, projector, token_width(llm, config), head, vocabulary)
-        self.prompt = Prompt(config.prompt, tokenizer, n_embeddings=llm.identity.n_embeddings)
+        size, modality = llm.identity.n_embeddings, config.modality
+        self.prompt = Prompt(config.prompt, tokenizer, n_embeddings=size, modality=modality)
         self.config, self.vocabulary = config, vocabulary
         self.encoder, self.projector, self.llm, self.head = encoder, projector, llm, head
         if config.lora is not None:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -133,3 +136,11 @@ def test_a_projector_of_another_size_is_refused():
     fit = build_projector(LinearConfig(), 8, 16)
     with pytest.raises(ConfigError, match="come together"):
         SpeechLlm(phonemes.encoder, fit, llm, tokenizer(), settings(), head=phonemes.head)
+
+
+def test_the_modules_load_without_transformers():
+    """Only whoever opens a language model pays for its library."""
+    names = "adapters audio_llms backbones endtoend generation speechllm_files"
+    lines = [f"import sylvian.models.{name}" for name in names.split()]
+    lines += ["import sys", "assert not {'transformers', 'peft'} & set(sys.modules)"]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

@@ -1,12 +1,15 @@
 import pytest
 
 from sylvian.errors import ConfigError, DataError
-from sylvian.models.prompts import NEURAL, Prompt, PromptConfig, audio_prompt
+from sylvian.models.prompts import NEURAL, Modality, Prompt, PromptConfig
 from tiny.llms import AUDIO_TAGS, END, SENTENCES, tokenizer
 
 
-def prompt(config: PromptConfig | None = None, **kwargs: object) -> Prompt:
-    return Prompt(config or PromptConfig(), tokenizer(**kwargs), n_embeddings=320)
+def prompt(
+    config: PromptConfig | None = None, *, modality: Modality = "neural", **kwargs: object
+) -> Prompt:
+    words = tokenizer(**kwargs)
+    return Prompt(config or PromptConfig(), words, n_embeddings=320, modality=modality)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
@@ -37,14 +40,26 @@ def test_sentence_and_prompt_are_tokenized_apart():
 
 
 def test_the_audio_tags_are_single_tokens():
-    own, words = prompt(audio_prompt()), tokenizer()
+    own, words = prompt(modality="audio"), tokenizer()
     assert words.convert_ids_to_tokens(own.before) == [AUDIO_TAGS[0]]
     assert words.convert_ids_to_tokens(own.after[0]) == AUDIO_TAGS[1]
 
 
+def test_one_prompt_may_serve_both_modalities():
+    text = "hear # and write"
+    ours, theirs = (prompt(PromptConfig(text=text), modality=m) for m in ("neural", "audio"))
+    assert (ours.before, ours.after) == (theirs.before, theirs.after)
+    prompt(PromptConfig(text=text), modality="audio", tags=())  # no tags are asked for
+
+
+def test_the_marker_may_be_another():
+    own = prompt(PromptConfig(marker="@"))
+    assert (own.before, own.after) == (prompt().before, prompt().after)
+
+
 def test_a_tokenizer_without_the_special_tokens_is_refused():
     with pytest.raises(ConfigError, match=r"no token '<\|audio_bos\|>'"):
-        prompt(audio_prompt(), tags=())
+        prompt(modality="audio", tags=())
     with pytest.raises(ConfigError, match="no end-of-sequence token"):
         prompt(end=None)
     with pytest.raises(ConfigError, match="no token '<stop>'"):
