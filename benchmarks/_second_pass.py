@@ -50,7 +50,7 @@ class SecondPass:
 
 
 def second_pass(
-    crossed: CrossFit, lists: Sequence[NBest], llm: str, style: str, cache: Path | None
+    crossed: CrossFit, lists: Sequence[NBest], llm: str, style: str, keep: Path | None
 ) -> SecondPass:
     """Score every candidate and choose anew, fold by fold.
 
@@ -61,8 +61,9 @@ def second_pass(
     config = TextLmConfig.model_validate({"style": style})
     lm = open_text_lm(llm, config=config)
     start = DecodeConfig(acoustic_scale=1.0, lm_weight=1.0)
+    cache = ScoreCache(keep / "scores.sqlite") if keep else None
     began = time.perf_counter()
-    found = rescore(lists, lm, decode=start, cache=ScoreCache(cache) if cache else None)
+    found = rescore(lists, lm, decode=start, cache=cache)
     seconds = time.perf_counter() - began
     retuned, _ = _chosen(crossed, found.nbests, start, NO_LLM)
     texts, weights = _chosen(crossed, found.nbests, start, WITH_LLM)

@@ -51,6 +51,7 @@ from _t15_decodes import (
     training_sentences,
 )
 from sylvian.decode.graph import DecodingGraph, GraphConfig, build_graph
+from sylvian.decode.io import read_nbest, write_nbest
 from sylvian.decode.ngram import build_ngram
 from sylvian.errors import SylvianError
 from sylvian.evaluate.intervals import bootstrap_rate, paired_bootstrap
@@ -127,11 +128,17 @@ def heard_by(trial: ValTrial, source: str) -> list[Heard] | None:
 
 @dataclass(frozen=True)
 class Rescoring:
-    """Which language model rescores, if any."""
+    """Which language model rescores, if any.
+
+    Attributes:
+        llm: Its name.
+        style: How it is shown sentences.
+        keep: Folder for the lists and their scores, which another run then need not make again.
+    """
 
     llm: str | None = None
     style: str = "written"
-    cache: Path | None = None
+    keep: Path | None = None
 
 
 def run(
@@ -153,7 +160,7 @@ def run(
         heard = [heard_by(trial, source) for trial in trials]
         chosen = [trial for trial, h in zip(trials, heard, strict=True) if h is not None]
         crossed = CrossFit(chosen, [h for h in heard if h], counts, graph, settings)
-        lists = crossed.decode(n_best=N_BEST if rescoring.llm else 1)
+        lists = _lists(source, crossed, rescoring)
         seconds = time.perf_counter() - start + ready
         said, passed = _systems(source, crossed, lists, rescoring)
         seconds += passed.seconds if passed else 0.0
@@ -175,6 +182,17 @@ def run(
     }
 
 
+def _lists(source: str, crossed: CrossFit, rescoring: Rescoring) -> list[NBest]:
+    """Decode, or fetch what an earlier run kept."""
+    n_best = N_BEST if rescoring.llm else 1
+    if rescoring.keep is None:
+        return crossed.decode(n_best=n_best)
+    path = rescoring.keep / f"{source}-{n_best}best.jsonl"
+    if not path.is_file():
+        write_nbest(path, crossed.decode(n_best=n_best))
+    return list(read_nbest(path))
+
+
 def _systems(
     source: str, crossed: CrossFit, lists: Sequence[NBest], rescoring: Rescoring
 ) -> tuple[dict[str, list[str]], SecondPass | None]:
@@ -183,7 +201,7 @@ def _systems(
     said = {name: [nbest.best.text for nbest in lists]}
     if rescoring.llm is None:
         return said, None
-    found = second_pass(crossed, lists, rescoring.llm, rescoring.style, rescoring.cache)
+    found = second_pass(crossed, lists, rescoring.llm, rescoring.style, rescoring.keep)
     said = {f"sylvian + {rescoring.llm} ({source})": found.texts} | said
     said |= {"first pass, retuned": found.retuned, "oracle of the lists": oracle(crossed, lists)}
     return said, found
@@ -262,13 +280,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=Settings.seed, help="of the folds")
     parser.add_argument("--llm", help="language model that rescores, e.g. smollm2")
     parser.add_argument("--style", choices=("written", "plain"), default=Rescoring.style)
-    parser.add_argument("--llm-cache", type=Path, help="SQLite file that keeps its scores")
+    parser.add_argument("--keep", type=Path, help="folder for lists and scores, to go on from")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     args = parser.parse_args()
     settings = replace(Settings(), order=args.order, n_folds=args.folds, seed=args.seed)
     try:
         lexicon = Lexicon.read(args.data / LEXICON) if args.lexicon == "nejm" else Lexicon.cmudict()
-        rescoring = Rescoring(args.llm, args.style, args.llm_cache)
+        rescoring = Rescoring(args.llm, args.style, args.keep)
         report = run(args.data, lexicon, args.input, settings, rescoring)
     except SylvianError as failure:
         print(failure, file=sys.stderr)

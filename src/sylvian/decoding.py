@@ -279,7 +279,7 @@ def read_decodes(job: Job) -> Decodes:
     nbest = {one.key: rerank(one, setting.decode) for one in read_nbest(path)}
     _same_trials(job, nbest)
     llm = Setting.from_json(made).llm
-    decoder = f"ngram + {llm.name}" if llm else "ngram"
+    decoder = f"ngram + {Path(llm.name).name}" if llm else "ngram"
     return Decodes(greedy, nbest, decoder, tuple(_mismatches(job, setting.llm, llm)))
 
 

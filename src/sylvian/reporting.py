@@ -17,7 +17,6 @@ from sylvian.runs import RunFolder
 from sylvian.text import normalize_sentence
 
 SPLITS = ("val", "test", "holdout", "train")
-_DECODERS = {True: "n-gram", False: "greedy"}
 
 
 def run_report(run: RunFolder) -> RunReport:
@@ -40,7 +39,7 @@ def run_report(run: RunFolder) -> RunReport:
         if recipe.participant is None
         else (recipe.participant,),
         encoder=recipe.encoder.kind,
-        decoder=_DECODERS[job is not None and (job.folder / "nbest.jsonl").is_file()],
+        decoder=_decoder(job) if job else "greedy",
         scores=scores,
         recipe=tuple((key, str(value)) for key, value in config.flatten(recipe)),
         environment=tuple(_environment(run.environment)),
@@ -65,6 +64,13 @@ def _scores(run: RunFolder) -> Iterator[SplitScores]:
             made = (run.read_optional(f"{split}/decode.json") or {})["result"]
             seconds = made["seconds_encoder"] + made["seconds_search"]
             yield SplitScores(split, ScoreReport.read(path), seconds)
+
+
+def _decoder(job: Job) -> str:
+    if not (job.folder / "nbest.jsonl").is_file():
+        return "greedy"
+    llm = (job.run.read_optional(f"{job.split}/decode.json") or {}).get("llm")
+    return f"n-gram + {Path(llm['name']).name}" if llm else "n-gram"
 
 
 def _reported(scores: tuple[SplitScores, ...]) -> str | None:

@@ -164,7 +164,7 @@ def test_show_explains_corpora_recipes_and_runs(home: Path, sylvian: Call) -> No
 
 def test_a_language_model_reads_the_candidates_again(home: Path, sylvian: Call) -> None:
     run, lm = next((home / "runs").glob("tfs-*")), home / "lm.arpa.gz"
-    folder = saved(home / "lm", "llama")
+    folder = saved(home / "tiny-lm", "llama")
     val, test = ["--split", "val"], ["--split", "test"]
     sylvian("decode", run, *val, "--lm", lm)
     lists = run / "val" / "nbest.jsonl"
@@ -176,7 +176,7 @@ def test_a_language_model_reads_the_candidates_again(home: Path, sylvian: Call) 
     assert (told["llm"], told["n_known"], told["n_trials"]) == (str(folder), 0, 8)
     assert '"llm": null' not in lists.read_text()
     untuned = sylvian("score", run, *val, "--json").json
-    assert untuned["decoder"] == f"ngram + {folder}"
+    assert untuned["decoder"] == "ngram + tiny-lm"
     assert any("tuned without rescoring" in note for note in untuned["notes"])
 
     tuned = sylvian("tune", run, "--json").json
@@ -191,6 +191,10 @@ def test_a_language_model_reads_the_candidates_again(home: Path, sylvian: Call) 
     assert not any(
         "rescoring" in note for note in sylvian("score", run, *test, "--json").json["notes"]
     )
+
+    page = home / "rescored.html"
+    assert sylvian("report", run, "--out", page).status == 0
+    assert "n-gram + tiny-lm" in page.read_text()
 
     assert sylvian("rescore", run, *val, "--llm", folder, "--json").json["n_known"] > 0
     undone = sylvian("rescore", run, *val, "--llm", "none", "--json").json
@@ -212,5 +216,7 @@ def test_misuse_of_rescoring_is_named(home: Path, sylvian: Call) -> None:
     assert "no such folder" in sylvian("rescore", run, "--split", "val", "--llm", "nothing").err
     holdout = sylvian("rescore", run, "--split", "holdout", "--llm", "none")
     assert (holdout.status, "no n-bests" in holdout.err) == (1, True)
-    wrong = sylvian("rescore", run, "--split", "val", "--llm", home / "lm", "--set", "styl=plain")
+    wrong = sylvian(
+        "rescore", run, "--split", "val", "--llm", home / "tiny-lm", "--set", "styl=plain"
+    )
     assert "unknown key" in wrong.err
