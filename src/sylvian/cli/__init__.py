@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
+from sylvian.cli.decoding import decode, lm_build, merge, report, rescore, score, tune
 from sylvian.cli.recordings import check, fetch, prepare, show
 from sylvian.cli.studies import demo, probe, study, sweep
 from sylvian.cli.training import pretrain, train
@@ -29,7 +29,7 @@ app = typer.Typer(
 for _verb in (
     *(demo, fetch, prepare, check, show),
     *(pretrain, train, sweep, probe, study),
-    *(decode, rescore, tune, score, report),
+    *(decode, rescore, tune, score, merge, report),
 ):
     app.command()(_verb)
 lm_app = typer.Typer(help="Language models for the first pass.", no_args_is_help=True)

@@ -194,7 +194,8 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, SafetensorError) as failure:
-        first = str(failure).strip().split("\n")[0]
+        # what it says last where there is nothing but pickles is to open those
+        first = str(failure).strip().split("\n")[0].split(" Please do not set")[0]
         raise CheckpointError(
             f"{name}: cannot be opened ({first}); looked in {_looked(name)}; without a hub give a "
             f"folder with config.json, tokenizer.json and *.safetensors, or {OFFLINE}"
