@@ -6,8 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from _cross_fit import CrossFit
+from sylvian import config
 from sylvian.decode.combine import rerank
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.scorecache import ScoreCache
@@ -50,16 +52,15 @@ class SecondPass:
 
 
 def second_pass(
-    crossed: CrossFit, lists: Sequence[NBest], llm: str, style: str, keep: Path | None
+    crossed: CrossFit, lists: Sequence[NBest], llm: str, reading: dict[str, Any], keep: Path | None
 ) -> SecondPass:
-    """Score every candidate and choose anew, fold by fold.
+    """Score every candidate, read as `TextLmConfig` says, and choose anew, fold by fold.
 
     A fold's weights are tuned on the lists of the other folds' trials, those of a sentence that the
     fold has left out. Those lists come from error models that did see the fold: three weights are
     all that could carry anything over.
     """
-    config = TextLmConfig.model_validate({"style": style})
-    lm = open_text_lm(llm, config=config)
+    lm = open_text_lm(llm, config=config.load(TextLmConfig, reading))
     start = DecodeConfig(acoustic_scale=1.0, lm_weight=1.0)
     cache = ScoreCache(keep / "scores.sqlite") if keep else None
     began = time.perf_counter()

@@ -133,11 +133,15 @@ class Rescoring:
     Attributes:
         llm: Its name.
         style: How it is shown sentences.
+        dtype: Its precision; `auto` is float32 on a CPU.
+        n_best: Candidates a trial that it reads.
         keep: Folder for the lists and their scores, which another run then need not make again.
     """
 
     llm: str | None = None
     style: str = "written"
+    dtype: str = "auto"
+    n_best: int = N_BEST
     keep: Path | None = None
 
 
@@ -160,7 +164,10 @@ def run(
         heard = [heard_by(trial, source) for trial in trials]
         chosen = [trial for trial, h in zip(trials, heard, strict=True) if h is not None]
         crossed = CrossFit(chosen, [h for h in heard if h], counts, graph, settings)
-        lists = _lists(source, crossed, rescoring)
+        lists = [
+            NBest(nbest.key, nbest.hypotheses[: rescoring.n_best])
+            for nbest in _lists(source, crossed, rescoring)
+        ]
         seconds = time.perf_counter() - start + ready
         said, passed = _systems(source, crossed, lists, rescoring)
         seconds += passed.seconds if passed else 0.0
@@ -201,7 +208,8 @@ def _systems(
     said = {name: [nbest.best.text for nbest in lists]}
     if rescoring.llm is None:
         return said, None
-    found = second_pass(crossed, lists, rescoring.llm, rescoring.style, rescoring.keep)
+    reading = {"style": rescoring.style, "dtype": rescoring.dtype}
+    found = second_pass(crossed, lists, rescoring.llm, reading, rescoring.keep)
     said = {f"sylvian + {rescoring.llm} ({source})": found.texts} | said
     said |= {"first pass, retuned": found.retuned, "oracle of the lists": oracle(crossed, lists)}
     return said, found
@@ -280,13 +288,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=Settings.seed, help="of the folds")
     parser.add_argument("--llm", help="language model that rescores, e.g. smollm2")
     parser.add_argument("--style", choices=("written", "plain"), default=Rescoring.style)
+    parser.add_argument("--dtype", default=Rescoring.dtype, help="e.g. bfloat16: a third the time")
+    parser.add_argument("--n-best", type=int, default=Rescoring.n_best, help="read this many")
     parser.add_argument("--keep", type=Path, help="folder for lists and scores, to go on from")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     args = parser.parse_args()
     settings = replace(Settings(), order=args.order, n_folds=args.folds, seed=args.seed)
     try:
         lexicon = Lexicon.read(args.data / LEXICON) if args.lexicon == "nejm" else Lexicon.cmudict()
-        rescoring = Rescoring(args.llm, args.style, args.keep)
+        rescoring = Rescoring(args.llm, args.style, args.dtype, args.n_best, args.keep)
         report = run(args.data, lexicon, args.input, settings, rescoring)
     except SylvianError as failure:
         print(failure, file=sys.stderr)

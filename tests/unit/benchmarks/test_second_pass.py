@@ -53,7 +53,7 @@ def test_candidates_are_chosen_by_weights_of_other_folds(
     lists: list[NBest] = crossed.decode(n_best=10)
     assert [n.best.text for n in lists] == [n.best.text for n in crossed.decode()]
     folder = str(saved(tmp_path / "lm", "llama"))
-    found = second_pass(crossed, lists, folder, "written", tmp_path)
+    found = second_pass(crossed, lists, folder, {}, tmp_path)
     assert all(
         text in {h.text for h in nbest.hypotheses}
         for text, nbest in zip(found.texts, lists, strict=True)
@@ -63,7 +63,7 @@ def test_candidates_are_chosen_by_weights_of_other_folds(
         i for i, t in enumerate(trials) if [x.sentence for x in trials].count(t.sentence) == 1
     )
     crossed.trials = [replace(t, sentence="dog") if i == own else t for i, t in enumerate(trials)]
-    again = second_pass(crossed, lists, folder, "written", tmp_path)
+    again = second_pass(crossed, lists, folder, {}, tmp_path)
     assert again.n_known == again.n_sentences
     fold = crossed.folds[own]
     same = [i for i, other in enumerate(crossed.folds) if other == fold]
