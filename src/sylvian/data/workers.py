@@ -14,6 +14,7 @@ import os
 import pickle
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from types import TracebackType
 from typing import IO
 
 from sylvian.data.corpora.base import Corpus, SessionRef
@@ -129,9 +131,10 @@ def serve() -> None:
     """Be one of the processes: prepare the sessions that standard input names, until it ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a reader prints must not come between the answers
+    sys.excepthook = _tell_at_once
     asked: SimpleQueue[int] = SimpleQueue()
     try:
-        packed = pickle.load(sys.stdin.buffer)
+        packed = pickle.load(sys.stdin.buffer)  # our own parent's pipe, never a file
         corpus, folder, tasks = pickle.loads(packed)
     except _UNPACKABLE as failure:
         _say(answers, _reason(failure))
@@ -145,6 +148,13 @@ def serve() -> None:
         except SylvianError as failure:
             answer = failure
         _say(answers, answer)
+
+
+def _tell_at_once(
+    kind: type[BaseException], failure: BaseException, trace: TracebackType | None
+) -> None:
+    """Print a bug's traceback in one piece: two processes may meet the same one at once."""
+    os.write(2, "".join(traceback.format_exception(kind, failure, trace)).encode())
 
 
 def _listen(asked: SimpleQueue[int]) -> None:
@@ -173,7 +183,7 @@ class _Worker:
         assert stdin is not None and stdout is not None
         try:
             _say(stdin, question)
-            return pickle.load(stdout)
+            return pickle.load(stdout)  # our own child's pipe, never a file
         except (OSError, pickle.UnpicklingError) as failure:
             raise EOFError from failure
 
