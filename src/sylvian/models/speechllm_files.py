@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sylvian.config import Config, dump
 from sylvian.errors import CheckpointError, ConfigError
-from sylvian.models.adapters import LoraConfig, adapter_state, add_adapters
+from sylvian.models.adapters import LoraConfig, adapter_names, adapter_state, add_adapters
 from sylvian.models.artefact import (
     check_tensors,
     read_description,
@@ -60,18 +60,25 @@ def trained_state(model: SpeechLlm) -> dict[str, Tensor]:
 
     The queue of negatives belongs to a run in progress, not to the model.
     """
-    skipped = (_LLM, _QUEUE)
-    return {k: v for k, v in model.state_dict().items() if not k.startswith(skipped)}
+    return _trained(model.state_dict())
 
 
-def save_speech_llm(model: SpeechLlm, folder: Path, extra: Mapping[str, Any] | None = None) -> None:
+def save_speech_llm(
+    model: SpeechLlm,
+    folder: Path,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    weights: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write weights, adapters and descriptions; the folder appears whole or not.
 
     Args:
         model: What to save; the frozen language model is not written, only told apart.
         folder: Replaced if it exists.
         extra: JSON values to keep beside the model (epoch, score, recipe).
+        weights: What of its `state_dict` is to be saved, where the model does not hold it whole.
     """
+    state = model.state_dict() if weights is None else weights
     words = model.vocabulary
     description = SpeechLlmFile(
         format=FORMAT,
@@ -84,10 +91,11 @@ def save_speech_llm(model: SpeechLlm, folder: Path, extra: Mapping[str, Any] | N
         extra=dict(extra or {}),
     )
     with replaced_folder(folder) as fresh:
-        _write(trained_state(model), fresh / _WEIGHTS)
+        _write(_trained(state), fresh / _WEIGHTS)
         _describe(description, fresh / FILE)
         if model.config.lora is not None:
-            _write(adapter_state(model.llm), fresh / ADAPTERS)
+            adapters = adapter_names(model.llm)
+            _write({name: state[f"{_LLM}{name}"] for name in adapters}, fresh / ADAPTERS)
             _describe(_adapters_file(model, model.config.lora), fresh / ADAPTERS_FILE)
 
 
@@ -148,6 +156,10 @@ def read_speech_llm(folder: Path) -> SpeechLlmFile:
         CheckpointError: it is missing, damaged or of another format.
     """
     return read_description(folder, SpeechLlmFile, FILE)[0]
+
+
+def _trained(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: own for name, own in state.items() if not name.startswith((_LLM, _QUEUE))}
 
 
 def _adapters_file(model: SpeechLlm, lora: LoraConfig) -> AdaptersFile:
