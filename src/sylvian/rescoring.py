@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sylvian import config
-from sylvian.decode.combine import rerank, with_llm
+from sylvian.decode.combine import rerank, rerank_all, with_llm
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.io import read_nbest, write_nbest
 from sylvian.decode.scorecache import ScoreCache
@@ -135,7 +135,7 @@ def rescore(
     texts = sorted({h.text for nbest in nbests for h in nbest.hypotheses})
     known = cache.find(lm.digest, texts) if cache else {}
     scores = known | score_texts([t for t in texts if t not in known], lm, cache, progress)
-    rescored = [_sorted(with_llm(nbest, scores), decode) for nbest in nbests]
+    rescored = [rerank_all(with_llm(nbest, scores), decode) for nbest in nbests]
     return Rescored(rescored, len(texts), len(known))
 
 
@@ -166,11 +166,4 @@ def score_texts(
 
 def without_llm(nbests: Iterable[NBest], *, decode: DecodeConfig) -> list[NBest]:
     """Take a language model's scores away again: the first pass as it was."""
-    return [_sorted(with_llm(nbest, None), decode) for nbest in nbests]
-
-
-def _sorted(nbest: NBest, decode: DecodeConfig) -> NBest:
-    ranked = rerank(nbest, decode)
-    kept = set(map(id, ranked.hypotheses))
-    silent_ones = tuple(h for h in nbest.hypotheses if id(h) not in kept)
-    return NBest(nbest.key, ranked.hypotheses + silent_ones)
+    return [rerank_all(with_llm(nbest, None), decode) for nbest in nbests]

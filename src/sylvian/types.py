@@ -126,12 +126,15 @@ class Scores:
             such as optional silence, included).
         n_words: Number of words, for the word bonus.
         llm: Log-probability under a rescoring language model; None before rescoring.
+        end_to_end: Log-probability of the sentence given the recording, by an end-to-end model;
+            None where none was asked.
     """
 
     acoustic: float
     ngram: float = 0.0
     n_words: int = 0
     llm: float | None = None
+    end_to_end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

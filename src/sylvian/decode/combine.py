@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float
 
@@ -14,11 +18,12 @@ def total_score(scores: Scores, config: DecodeConfig) -> float:
     """Weigh the parts of a score into the number that ranks hypotheses (nats, higher is better).
 
     `acoustic_scale * acoustic + lm_weight * (1 - llm_weight) * ngram + llm_weight * llm
-    + word_bonus * n_words`
+    + end_to_end_weight * end_to_end + word_bonus * n_words`
 
     Args:
         scores: The parts. Where `llm` is None (nothing rescored yet) `llm_weight` counts as 0,
-            so that the first pass ranks by acoustics, n-gram and word bonus alone.
+            so that the first pass ranks by acoustics, n-gram and word bonus alone; where
+            `end_to_end` is None, so does its weight.
         config: The weights. `lm_weight` scales the n-gram in the search as well as here; with a
             rescoring model the n-gram's share is `lm_weight * (1 - llm_weight)`.
 
@@ -29,6 +34,7 @@ def total_score(scores: Scores, config: DecodeConfig) -> float:
         config.acoustic_scale * scores.acoustic
         + config.lm_weight * (1.0 - llm_weight) * scores.ngram
         + llm_weight * (scores.llm or 0.0)
+        + config.end_to_end_weight * (scores.end_to_end or 0.0)
         + config.word_bonus * scores.n_words
     )
 
@@ -39,9 +45,9 @@ def rerank(nbest: NBest, config: DecodeConfig) -> NBest:
     Empty texts are left out when some hypothesis has words, as the published second pass does.
 
     Raises:
-        DecodeError: some hypotheses have a rescoring score and others have none.
+        DecodeError: some hypotheses have a rescoring or end-to-end score and others have none.
     """
-    _require_equal_parts(nbest)
+    require_equal_parts(nbest.hypotheses, str(nbest.key))
     spoken = tuple(h for h in nbest.hypotheses if h.text) or nbest.hypotheses
     ranked = sorted(spoken, key=lambda hypothesis: -total_score(hypothesis.scores, config))
     return NBest(nbest.key, tuple(ranked))
@@ -57,30 +63,78 @@ def confidences(nbest: NBest, config: DecodeConfig) -> Float[np.ndarray, " hypot
     return np.asarray(shares / shares.sum())
 
 
-def with_llm(nbest: NBest, llm: dict[str, float] | None) -> NBest:
+def rerank_all(nbest: NBest, config: DecodeConfig) -> NBest:
+    """Sort as `rerank` does and keep the empty texts it leaves out, at the end of the list.
+
+    Raises:
+        DecodeError: as `rerank`.
+    """
+    ranked = rerank(nbest, config)
+    kept = set(map(id, ranked.hypotheses))
+    silent = tuple(h for h in nbest.hypotheses if id(h) not in kept)
+    return NBest(nbest.key, ranked.hypotheses + silent)
+
+
+def with_llm(nbest: NBest, llm: Mapping[str, float] | None) -> NBest:
     """Attach a rescoring model's log-probabilities (nats) by text, order unchanged; None: none.
 
     Raises:
         DecodeError: a hypothesis' text has no score.
     """
-    if llm is None:
-        return NBest(nbest.key, tuple(_rescored(h, None) for h in nbest.hypotheses))
-    missing = [h.text for h in nbest.hypotheses if h.text not in llm]
-    if missing:
-        raise DecodeError(f"{nbest.key}: no rescoring score for {missing[0]!r}; score every text")
-    return NBest(nbest.key, tuple(_rescored(h, llm[h.text]) for h in nbest.hypotheses))
+    return _with(nbest, "llm", llm)
 
 
-def _rescored(hypothesis: Hypothesis, llm: float | None) -> Hypothesis:
-    old = hypothesis.scores
-    scores = Scores(old.acoustic, old.ngram, old.n_words, llm)
-    return Hypothesis(hypothesis.text, hypothesis.tokens, scores, hypothesis.frames)
+def with_end_to_end(nbest: NBest, end_to_end: Mapping[str, float] | None) -> NBest:
+    """Attach an end-to-end model's log-probabilities (nats) by text, order unchanged; None: none.
+
+    Raises:
+        DecodeError: a hypothesis' text has no score.
+    """
+    return _with(nbest, "end_to_end", end_to_end)
 
 
-def _require_equal_parts(nbest: NBest) -> None:
-    rescored = sum(h.scores.llm is not None for h in nbest.hypotheses)
-    if rescored not in (0, len(nbest.hypotheses)):
+Part = Literal["llm", "end_to_end"]
+_NAMED: dict[Part, str] = {"llm": "rescoring", "end_to_end": "end-to-end"}
+
+
+def require_equal_parts(hypotheses: Sequence[Hypothesis], where: str) -> dict[Part, bool]:
+    """Check that all hypotheses have a part of the score or none has it.
+
+    Returns:
+        Part -> whether the hypotheses have it.
+
+    Raises:
+        DecodeError: some have it; the message starts with `where`.
+    """
+    return {part: _all_or_none(hypotheses, part, where) for part in _NAMED}
+
+
+def _all_or_none(hypotheses: Sequence[Hypothesis], part: Part, where: str) -> bool:
+    n_with = sum(getattr(h.scores, part) is not None for h in hypotheses)
+    if n_with not in (0, len(hypotheses)):
+        do = "rescore" if part == "llm" else "score"
         raise DecodeError(
-            f"{nbest.key}: {rescored} of {len(nbest.hypotheses)} hypotheses have a rescoring "
-            "score; rescore all of them or none"
+            f"{where}: {n_with} of {len(hypotheses)} hypotheses have {_NAMED[part]} scores; "
+            f"{do} all of them or none"
         )
+    return n_with > 0
+
+
+def _with(nbest: NBest, part: Part, nats: Mapping[str, float] | None) -> NBest:
+    missing = [h.text for h in nbest.hypotheses if nats is not None and h.text not in nats]
+    if missing:
+        raise DecodeError(
+            f"{nbest.key}: no {_NAMED[part]} score for {missing[0]!r}; score every text"
+        )
+    values = [None if nats is None else nats[h.text] for h in nbest.hypotheses]
+    scored = tuple(
+        replace(h, scores=_scores(h.scores, part, value))
+        for h, value in zip(nbest.hypotheses, values, strict=True)
+    )
+    return NBest(nbest.key, scored)
+
+
+def _scores(scores: Scores, part: Part, value: float | None) -> Scores:
+    if part == "llm":
+        return replace(scores, llm=value)
+    return replace(scores, end_to_end=value)

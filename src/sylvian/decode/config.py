@@ -45,6 +45,12 @@ class DecodeConfig(Config):
         description="Alpha: weight of a rescoring model; the n-gram keeps (1 - alpha). "
         "Without a rescoring score it plays no part.",
     )
+    end_to_end_weight: float = Field(
+        0.0,
+        ge=0,
+        description="Multiplies an end-to-end model's log-probability of the sentence given the "
+        "recording. Without such a score it plays no part.",
+    )
     word_bonus: float = Field(0.0, description="Added per word, in nats; positive favours words.")
 
 

@@ -101,6 +101,7 @@ def _candidate(hypothesis: Hypothesis) -> dict[str, Any]:
         "acoustic": scores.acoustic,
         "ngram": scores.ngram,
         "llm": scores.llm,
+        "end_to_end": scores.end_to_end,
         "n_words": scores.n_words,
         "tokens": " ".join(hypothesis.tokens),
         "frames": hypothesis.frames,
@@ -127,6 +128,7 @@ def _hypothesis(
     n_words: int,
     tokens: str,
     frames: list[int],
+    end_to_end: float | None = None,  # absent in older files
 ) -> Hypothesis:
-    scores = Scores(acoustic=acoustic, ngram=ngram, n_words=n_words, llm=llm)
+    scores = Scores(acoustic, ngram, n_words, llm, end_to_end)
     return Hypothesis(text, tuple(tokens.split()), scores, tuple(frames))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,15 +13,22 @@ from jaxtyping import Bool, Float64, Int64
 from pydantic import Field
 
 from sylvian.config import Config, load
+from sylvian.decode.combine import Part, require_equal_parts
 from sylvian.decode.config import DecodeConfig
 from sylvian.errors import DecodeError
 from sylvian.types import EditCounts, Hypothesis, NBest, TrialKey
 
 CountErrors = Callable[[TrialKey, str], EditCounts]
+MOST_POINTS = 2000
+_Place = tuple[int, ...]  # of a combination in the grid
 
 
 class TuneGrid(Config):
-    """Values to try, all combinations; an empty list keeps the starting value.
+    """Values to try in rising order; an empty list keeps the starting value.
+
+    All combinations are tried while they are at most `MOST_POINTS`. Beyond, every other value of
+    each weight is, and from the best of those combinations on neighbouring values, one step of
+    every weight at a time, until no neighbour has fewer errors; the best of all may be missed.
 
     A common factor on all weights changes no order, so `lm_weight` matters only to a search that
     is run again; by default it is kept.
@@ -38,6 +46,10 @@ class TuneGrid(Config):
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
         description="Weights of a rescoring model, where the lists have its scores.",
     )
+    end_to_end_weight: tuple[float, ...] = Field(
+        (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0),
+        description="Weights of an end-to-end model, where the lists have its scores.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class TunePoint:
     lm_weight: float
     word_bonus: float
     llm_weight: float
+    end_to_end_weight: float
     blank_penalty: float
     counts: EditCounts
 
@@ -69,7 +82,7 @@ def tune(
     config: DecodeConfig,
     grid: TuneGrid | None = None,
 ) -> TuneResult:
-    """Try all combinations of weights and keep the one with the fewest errors.
+    """Try combinations of weights, as `TuneGrid` says, and keep the one with the fewest errors.
 
     Of equally good points the one nearest to the starting weights wins, then the first.
 
@@ -82,7 +95,7 @@ def tune(
         grid: Values to try.
 
     Raises:
-        DecodeError: no lists, lists of different trials, or rescoring scores on some only.
+        DecodeError: no lists, lists of different trials, or a part of the scores on some only.
         ConfigError: the grid has a value no config may have.
     """
     grid = grid or TuneGrid()
@@ -101,7 +114,22 @@ def tune(
     )
 
 
-_WEIGHTS = ("acoustic_scale", "lm_weight", "word_bonus", "llm_weight", "blank_penalty")
+_WEIGHTS = (
+    "acoustic_scale",
+    "lm_weight",
+    "word_bonus",
+    "llm_weight",
+    "end_to_end_weight",
+    "blank_penalty",
+)
+
+
+class _Weights(NamedTuple):
+    scale: float
+    lm: float
+    bonus: float
+    llm: float
+    end_to_end: float
 
 
 class _Table(NamedTuple):
@@ -110,10 +138,28 @@ class _Table(NamedTuple):
     acoustic: Float64[np.ndarray, "trials hypotheses"]
     ngram: Float64[np.ndarray, "trials hypotheses"]
     llm: Float64[np.ndarray, "trials hypotheses"]
+    end_to_end: Float64[np.ndarray, "trials hypotheses"]
     n_words: Float64[np.ndarray, "trials hypotheses"]
     counts: Int64[np.ndarray, "trials hypotheses kinds"]
     missing: Bool[np.ndarray, "trials hypotheses"]
-    rescored: bool
+    has: dict[Part, bool]
+
+    def first(self, weights: _Weights) -> Int64[np.ndarray, " trials"]:
+        """Give the place of the hypothesis that some weights rank first in each trial.
+
+        The formula of `combine.total_score`, on whole tables.
+        """
+        alpha = weights.llm if self.has["llm"] else 0.0
+        totals = (
+            weights.scale * self.acoustic
+            + weights.lm * (1.0 - alpha) * self.ngram
+            + weights.bonus * self.n_words
+        )
+        if self.has["llm"]:
+            totals += alpha * self.llm
+        if self.has["end_to_end"]:
+            totals += weights.end_to_end * self.end_to_end
+        return np.asarray(np.where(self.missing, -np.inf, totals).argmax(axis=1))
 
 
 def _require_same_trials(by_penalty: Mapping[float, Sequence[NBest]]) -> None:
@@ -126,17 +172,16 @@ def _require_same_trials(by_penalty: Mapping[float, Sequence[NBest]]) -> None:
 
 
 def _tabulate(lists: Sequence[NBest], count_errors: CountErrors) -> _Table:
-    rescored = {h.scores.llm is not None for nbest in lists for h in nbest.hypotheses}
-    if len(rescored) > 1:
-        raise DecodeError("some hypotheses have a rescoring score, others none; rescore all")
+    has = require_equal_parts([h for nbest in lists for h in nbest.hypotheses], "tuning")
     shape = (len(lists), max(len(nbest.hypotheses) for nbest in lists))
-    acoustic, ngram, llm, n_words = np.zeros((4, *shape))
+    acoustic, ngram, llm, end_to_end, n_words = np.zeros((5, *shape))
     counts, missing = np.zeros((*shape, 4), dtype=np.int64), np.ones(shape, dtype=bool)
     for row, nbest in enumerate(lists):
         for column, hypothesis in enumerate(_rankable(nbest)):
             scores = hypothesis.scores
             acoustic[row, column], ngram[row, column] = scores.acoustic, scores.ngram
             llm[row, column], n_words[row, column] = scores.llm or 0.0, scores.n_words
+            end_to_end[row, column] = scores.end_to_end or 0.0
             edits = count_errors(nbest.key, hypothesis.text)
             counts[row, column] = (
                 edits.substitutions,
@@ -145,7 +190,7 @@ def _tabulate(lists: Sequence[NBest], count_errors: CountErrors) -> _Table:
                 edits.n_reference,
             )
             missing[row, column] = False
-    return _Table(acoustic, ngram, llm, n_words, counts, missing, rescored == {True})
+    return _Table(acoustic, ngram, llm, end_to_end, n_words, counts, missing, has)
 
 
 def _rankable(nbest: NBest) -> tuple[Hypothesis, ...]:
@@ -154,25 +199,49 @@ def _rankable(nbest: NBest) -> tuple[Hypothesis, ...]:
 
 
 def _tried(table: _Table, config: DecodeConfig, grid: TuneGrid, penalty: float) -> list[TunePoint]:
-    points = []
-    for scale, lm, bonus, llm in itertools.product(
+    axes = _axes(table, config, grid)
+    whole = math.prod(map(len, axes)) <= MOST_POINTS
+    known: dict[_Place, TunePoint] = {}
+
+    def best_of(places: Iterable[_Place]) -> _Place:
+        places = list(places)
+        for place in places:
+            if place not in known:
+                weights = _Weights(*(axis[i] for axis, i in zip(axes, place, strict=True)))
+                known[place] = _point(table, weights, penalty)
+        ranks = {p: (known[p].counts.n_errors, _distance(known[p], config)) for p in places}
+        return min(places, key=ranks.__getitem__)
+
+    best = best_of(itertools.product(*(range(0, len(axis), 1 if whole else 2) for axis in axes)))
+    while not whole and (better := best_of([best, *_neighbours(best, axes)])) != best:
+        best = better
+    return list(known.values())
+
+
+def _axes(table: _Table, config: DecodeConfig, grid: TuneGrid) -> tuple[tuple[float, ...], ...]:
+    """Values of each weight, in the order of `_Weights`; those without scores are kept."""
+    return (
         grid.acoustic_scale or (config.acoustic_scale,),
         grid.lm_weight or (config.lm_weight,),
         grid.word_bonus or (config.word_bonus,),
-        (grid.llm_weight if table.rescored else ()) or (config.llm_weight,),
-    ):
-        # The formula of combine.total_score, on whole tables.
-        alpha = llm if table.rescored else 0.0
-        totals = (
-            scale * table.acoustic
-            + lm * (1.0 - alpha) * table.ngram
-            + alpha * table.llm
-            + bonus * table.n_words
-        )
-        first = np.where(table.missing, -np.inf, totals).argmax(axis=1)
-        kinds = table.counts[np.arange(len(first)), first].sum(axis=0).tolist()
-        points.append(TunePoint(scale, lm, bonus, llm, penalty, EditCounts(*kinds)))
-    return points
+        (grid.llm_weight if table.has["llm"] else ()) or (config.llm_weight,),
+        (grid.end_to_end_weight if table.has["end_to_end"] else ()) or (config.end_to_end_weight,),
+    )
+
+
+def _neighbours(place: _Place, axes: Sequence[Sequence[float]]) -> Iterator[_Place]:
+    """Places one step of every weight away, or none, inside the grid."""
+    steps = (
+        [i for i in (here - 1, here, here + 1) if 0 <= i < len(axis)]
+        for here, axis in zip(place, axes, strict=True)
+    )
+    yield from itertools.product(*steps)
+
+
+def _point(table: _Table, weights: _Weights, penalty: float) -> TunePoint:
+    first = table.first(weights)
+    kinds = table.counts[np.arange(len(first)), first].sum(axis=0).tolist()
+    return TunePoint(*weights, penalty, EditCounts(*kinds))
 
 
 def _distance(point: TunePoint, config: DecodeConfig) -> float:
@@ -183,5 +252,6 @@ def _distance(point: TunePoint, config: DecodeConfig) -> float:
         abs(float(np.log(scale / start)))
         + abs(point.word_bonus - config.word_bonus)
         + abs(point.llm_weight - config.llm_weight)
+        + abs(point.end_to_end_weight - config.end_to_end_weight)
         + abs(point.blank_penalty - config.blank_penalty)
     )

@@ -51,13 +51,13 @@ class Generated:
     def nbest(self) -> NBest:
         """Give normalised hypotheses, without repeats; an empty sentence stays one.
 
-        A candidate's log-probability is its `llm` score: it is one number that knows both the
-        recording and the language.
+        A candidate's log-probability is its `end_to_end` score: it is one number that knows both
+        the recording and the language.
         """
         found: dict[str, Hypothesis] = {}
         for own in self.candidates:
             text = normalize_sentence(own.text)
-            scores = Scores(0.0, n_words=len(text.split()), llm=own.nats)
+            scores = Scores(0.0, n_words=len(text.split()), end_to_end=own.nats)
             found.setdefault(text, Hypothesis(text, (), scores))
         return NBest(self.key, tuple(found.values()))
 

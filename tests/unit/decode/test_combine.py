@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sylvian.decode.combine import confidences, rerank, total_score, with_llm
+from sylvian.decode.combine import (
+    confidences,
+    rerank,
+    rerank_all,
+    total_score,
+    with_end_to_end,
+    with_llm,
+)
 from sylvian.decode.config import PRESETS, DecodeConfig
 from sylvian.errors import DecodeError
 from sylvian.types import Hypothesis, NBest, Scores, TrialKey
@@ -59,6 +66,37 @@ def test_half_rescored_lists_are_refused() -> None:
         rerank(mixed, DecodeConfig())
     with pytest.raises(DecodeError, match="no rescoring score for 'b'"):
         with_llm(mixed, {"a": -1.0})
+
+
+def test_an_end_to_end_score_is_added_by_its_weight() -> None:
+    parts = Scores(acoustic=-100.0, ngram=-20.0, n_words=4, llm=-30.0, end_to_end=-7.0)
+    plain = DecodeConfig()
+    weighing = DecodeConfig(end_to_end_weight=1.5)
+    assert total_score(parts, weighing) == pytest.approx(total_score(parts, plain) - 1.5 * 7)
+    unasked = Scores(parts.acoustic, parts.ngram, parts.n_words, parts.llm)
+    assert total_score(parts, plain) == total_score(unasked, plain)
+    assert total_score(unasked, weighing) == total_score(unasked, plain)
+
+
+def test_an_end_to_end_score_can_turn_the_order_and_be_taken_away() -> None:
+    nbest = NBest(KEY, (candidate("a b", -10, -2, -1.0), candidate("", 0, 0, -2.0)))
+    nbest = NBest(KEY, (*nbest.hypotheses, candidate("a c", -11, -2, -3.0)))
+    scored = with_end_to_end(nbest, {"a b": -90.0, "": -1.0, "a c": -1.0})
+    assert [h.scores.llm for h in scored.hypotheses] == [-1.0, -2.0, -3.0]
+    weighing = DecodeConfig(end_to_end_weight=1.0)
+    assert [h.text for h in rerank(scored, weighing).hypotheses] == ["a c", "a b"]
+    assert [h.text for h in rerank_all(scored, weighing).hypotheses] == ["a c", "a b", ""]
+    assert with_llm(scored, None).best.scores.end_to_end == -90.0
+    assert with_end_to_end(scored, None) == nbest
+
+
+def test_half_scored_lists_are_refused() -> None:
+    scored = with_end_to_end(NBest(KEY, (candidate("a", -1, -1),)), {"a": -2.0})
+    mixed = NBest(KEY, (candidate("b", -1, -1), *scored.hypotheses))
+    with pytest.raises(DecodeError, match=r"t001: 1 of 2 hypotheses have end-to-end scores"):
+        rerank(mixed, DecodeConfig())
+    with pytest.raises(DecodeError, match="no end-to-end score for 'b'"):
+        with_end_to_end(mixed, {"a": -1.0})
 
 
 def test_confidences_are_a_softmax_of_totals() -> None:

@@ -26,7 +26,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 candidates = st.tuples(
     st.text(alphabet="ab 'é\u2028", max_size=9),
     st.lists(st.sampled_from(VOCABULARY.tokens[1:])),
-    st.tuples(finite, finite, st.integers(0, 9), st.none() | finite),
+    st.tuples(finite, finite, st.integers(0, 9), st.none() | finite, st.none() | finite),
     st.lists(st.integers(0, 999)),
 )
 
@@ -43,6 +43,16 @@ def test_nbest_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, lis
     write_nbest(path, written)
     assert read_nbest(path) == written
     assert [p.name for p in path.parent.iterdir()] == ["nbest.jsonl"]
+
+
+def test_a_file_from_before_end_to_end_scores_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "nbest.jsonl"
+    written = NBest(key(1), (Hypothesis("a", ("AA",), Scores(-1.0, -2.0, 1, -3.0), (4,)),))
+    write_nbest(path, [written])
+    assert '"end_to_end": null' in path.read_text()
+    path.write_text(path.read_text().replace('"end_to_end": null, ', ""))
+    assert "end_to_end" not in path.read_text()
+    assert read_nbest(path) == (written,)
 
 
 @pytest.mark.parametrize(

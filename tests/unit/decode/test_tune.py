@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from sylvian.decode.combine import rerank, with_llm
+from sylvian.decode import tune as tuning
+from sylvian.decode.combine import rerank, with_end_to_end, with_llm
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.tune import TuneGrid, tune
 from sylvian.errors import DecodeError
@@ -85,18 +86,48 @@ def test_the_blank_penalty_is_chosen_among_decodes() -> None:
     assert result.config.blank_penalty == min(alone, key=lambda penalty: alone[penalty])
 
 
+def minus_errors(nbest: NBest) -> dict[str, float]:
+    return {h.text: -float(count_errors(nbest.key, h.text).n_errors) for h in nbest.hypotheses}
+
+
 def test_a_rescoring_models_weight_is_tuned() -> None:
-    truth = [
-        with_llm(
-            nbest,
-            {h.text: -float(count_errors(nbest.key, h.text).n_errors) for h in nbest.hypotheses},
-        )
-        for nbest in lists()
-    ]
+    truth = [with_llm(nbest, minus_errors(nbest)) for nbest in lists()]
     grid = TuneGrid(acoustic_scale=(), word_bonus=(), llm_weight=(0.0, 0.5, 1.0))
     weak = CONFIG.model_copy(update={"acoustic_scale": 1e-3, "llm_weight": 0.0})
     result = tune(truth, count_errors, config=weak, grid=grid)
     assert result.config.llm_weight == 1.0
+
+
+def test_an_end_to_end_models_weight_is_tuned() -> None:
+    """A score that knows the errors gets a weight; every point is what rerank would choose."""
+    truth = [with_end_to_end(nbest, minus_errors(nbest)) for nbest in lists()]
+    grid = GRID.model_copy(update={"end_to_end_weight": (0.0, 0.5, 200.0)})
+    result = tune(truth, count_errors, config=CONFIG, grid=grid)
+    assert len(result.points) == 27
+    assert result.config.end_to_end_weight == 200.0
+    spoken = [[-s for text, s in minus_errors(nbest).items() if text] for nbest in truth]
+    assert result.best.counts.n_errors == sum(map(min, spoken))
+    for point in result.points:
+        weights = {name: getattr(point, name) for name in tuning._WEIGHTS}
+        assert point.counts == errors_of(truth, CONFIG.model_copy(update=weights))
+    without = tune(lists(), count_errors, config=CONFIG, grid=grid)
+    assert {point.end_to_end_weight for point in without.points} == {CONFIG.end_to_end_weight}
+
+
+def test_a_large_grid_is_searched_coarsely_then_finely(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+
+    def noisy(nbest: NBest, noise: float) -> dict[str, float]:
+        return {t: s + float(rng.normal(0, noise)) for t, s in minus_errors(nbest).items()}
+
+    both = [with_end_to_end(with_llm(n, noisy(n, 3.0)), noisy(n, 1.0)) for n in lists()]
+    full = tune(both, count_errors, config=CONFIG, grid=GRID)
+    assert len(full.points) == 3 * 3 * 11 * 10
+    monkeypatch.setattr(tuning, "MOST_POINTS", 500)
+    coarse = tune(both, count_errors, config=CONFIG, grid=GRID)
+    assert 2 * 2 * 6 * 5 < len(coarse.points) < 500
+    assert set(coarse.points) <= set(full.points)
+    assert coarse.best.counts.n_errors <= 1.1 * full.best.counts.n_errors
 
 
 def test_lists_that_do_not_match_are_refused() -> None:
