@@ -97,6 +97,7 @@ class Job:
     split: str
     infos: tuple[TrialInfo, ...]
     training_sentences: tuple[str, ...] = field(repr=False)
+    members: tuple[Job, ...] = ()  # of an ensemble: the same split of the runs it averages
 
     @classmethod
     def open(cls, run: RunFolder, split: str, *, data: Path | None = None) -> Job:
@@ -119,7 +120,8 @@ class Job:
             there = ", ".join(f"{name} ({len(infos)})" for name, infos in parts.items())
             raise ConfigError(f"{run.path}: no trials in split {split!r}; there are: {there}")
         sentences = tuple(info.sentence for info in parts["train"] if info.sentence)
-        return cls(run, recipe, corpus, split, parts[split], sentences)
+        members = tuple(cls.open(member, split, data=data) for member in run.members)
+        return cls(run, recipe, corpus, split, parts[split], sentences, members)
 
     @property
     def folder(self) -> Path:
@@ -138,14 +140,15 @@ class Job:
 def encode(job: Job, progress: Progress) -> tuple[list[Logits], float]:
     """Run the best checkpoint over the split, or fetch its logits if they are of that checkpoint.
 
+    An ensemble averages what its members say; each keeps its own logits.
+
     Returns:
         Logits in the order of the trials, and the seconds the encoder took (when they were made).
     """
     from sylvian.decode.io import read_logits, write_logits
 
-    weights = job.run.best / "weights.safetensors"
     stamp = {
-        "checkpoint": _sha256(weights) if weights.is_file() else "",
+        "checkpoint": _checkpoint(job),
         "trials": trials_digest(info.key for info in job.infos)[1],
         "data": job.corpus.digest,
     }
@@ -153,13 +156,40 @@ def encode(job: Job, progress: Progress) -> tuple[list[Logits], float]:
     known = job.run.read_optional(name)
     if known and known["stamp"] == stamp and path.is_file():
         return list(read_logits(path)), float(known["seconds"])
-    started = time.perf_counter()
-    found = {logits.key: logits for logits in _forward(job, progress)}
-    seconds = time.perf_counter() - started
-    ordered = [found[info.key] for info in job.infos]
+    ordered, seconds = _averaged(job, progress) if job.members else _own(job, progress)
     write_logits(path, ordered)
     job.run.write(name, {"stamp": stamp, "seconds": seconds})
     return ordered, seconds
+
+
+def _own(job: Job, progress: Progress) -> tuple[list[Logits], float]:
+    started = time.perf_counter()
+    found = {logits.key: logits for logits in _forward(job, progress)}
+    return [found[info.key] for info in job.infos], time.perf_counter() - started
+
+
+def _averaged(job: Job, progress: Progress) -> tuple[list[Logits], float]:
+    """Average the members' logits; the seconds are those of all of them."""
+    from sylvian.decode.averaging import average
+
+    told = job.run.read_optional("members.json") or {}
+    encoded = [encode(member, progress) for member in job.members]
+    started = time.perf_counter()
+    spoken = [{one.key: one for one in logits} for logits, _ in encoded]
+    missing = [i.key for i in job.infos if any(i.key not in one for one in spoken)]
+    if missing:
+        raise DataError(f"{missing[0]}: not a trial of every run that {job.run.path} averages")
+    ordered = [average([one[i.key] for one in spoken], mean=told["mean"]) for i in job.infos]
+    return ordered, sum(took for _, took in encoded) + time.perf_counter() - started
+
+
+def _checkpoint(job: Job) -> str:
+    """Digest what the logits come from."""
+    if job.members:
+        parts = [_checkpoint(member) for member in job.members]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    weights = job.run.best / "weights.safetensors"
+    return _sha256(weights) if weights.is_file() else ""
 
 
 def _forward(job: Job, progress: Progress) -> Iterator[Logits]:

@@ -173,6 +173,18 @@ class RunFolder:
             )
         return self._read("trained.json")
 
+    @property
+    def members(self) -> tuple[RunFolder, ...]:
+        """The runs whose logits this one averages; none where it has an encoder of its own.
+
+        Raises:
+            CheckpointError: one of them is neither where it was nor beside this run.
+        """
+        told = self.read_optional("members.json")
+        paths = [Path(path) for path in told["runs"]] if told else []
+        home = self.path.parent
+        return tuple(RunFolder.open(p if p.is_dir() else p.name, home) for p in paths)
+
     def finish(self, outcome: dict[str, Any]) -> None:
         """Record the outcome of the training; the other processes wait until it is there."""
         from sylvian.train.exchange import meet

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
+from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from sylvian.decode.combine import confidences
@@ -56,6 +57,58 @@ def beliefs(nbest: NBest, config: DecodeConfig, *, sharpness: float = 1.0) -> di
     return summed
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The candidates of all systems for one trial, in the order they were first proposed.
+
+    Attributes:
+        key: The trial.
+        texts: Distinct candidates.
+        shares: What the systems together believe of each; sums to 1.
+        edits: Word edits between all pairs.
+    """
+
+    key: TrialKey
+    texts: tuple[str, ...]
+    shares: Float64[np.ndarray, " texts"]
+    edits: Float64[np.ndarray, "texts texts"]
+
+    @classmethod
+    def of(cls, key: TrialKey, systems: Sequence[Beliefs]) -> Pool:
+        """Pool the candidates of several systems, each system's belief weighing the same.
+
+        Raises:
+            DecodeError: there are no candidates, or beliefs that do not sum to 1.
+        """
+        if not systems or any(abs(sum(system.values()) - 1.0) > 1e-6 for system in systems):
+            raise DecodeError(f"{key}: every system needs candidates whose beliefs sum to 1")
+        texts = tuple(dict.fromkeys(text for system in systems for text in system))
+        summed = [sum(system.get(text, 0.0) for system in systems) for text in texts]
+        return cls(key, texts, np.array(summed) / len(systems), _distances(texts))
+
+    def consensus(
+        self, nats: Mapping[str, float] | None = None, *, weight: float = 0.0
+    ) -> Consensus:
+        """Choose by minimum Bayes risk; equal risks keep the order of the pool.
+
+        Args:
+            nats: A language model's log-probabilities. They change what is believed: a share is
+                multiplied by the probability to the power of `weight`, and the risks are expected
+                under the new shares. A text without one counts as the least probable of the others.
+            weight: The power; 0 leaves the votes alone.
+        """
+        shares = self.shares
+        if nats and weight:
+            least = min(nats[text] for text in self.texts if text in nats)
+            swayed = weight * np.array([nats.get(text, least) for text in self.texts])
+            shares = shares * np.exp(swayed - swayed.max())
+        risks = self.edits @ (shares / shares.sum())
+        order = np.argsort(risks, kind="stable").tolist()
+        return Consensus(
+            self.key, tuple(self.texts[i] for i in order), tuple(risks[order].tolist())
+        )
+
+
 def minimum_risk(key: TrialKey, systems: Sequence[Beliefs]) -> Consensus:
     """Choose by minimum Bayes risk among all candidates of all systems.
 
@@ -71,20 +124,10 @@ def minimum_risk(key: TrialKey, systems: Sequence[Beliefs]) -> Consensus:
     Source: Goel and Byrne 2000; merging candidates of seeds as in paper.md section 5.4, where a
     language model service did the choosing.
     """
-    if not systems or any(abs(sum(system.values()) - 1.0) > 1e-6 for system in systems):
-        raise DecodeError(f"{key}: every system needs candidates whose beliefs sum to 1")
-    texts = list(dict.fromkeys(text for system in systems for text in system))
-    pooled = np.array([sum(s.get(text, 0.0) for s in systems) for text in texts]) / len(systems)
-    risks = _distances(texts) @ pooled
-    order = np.argsort(risks, kind="stable").tolist()
-    return Consensus(key, tuple(texts[i] for i in order), tuple(risks[order].tolist()))
+    return Pool.of(key, systems).consensus()
 
 
 def _distances(texts: Sequence[str]) -> Float64[np.ndarray, "texts texts"]:
     """Word edits between all pairs."""
     words = [text.split() for text in texts]
-    edits = np.zeros((len(texts), len(texts)))
-    for i, one in enumerate(words):
-        for j in range(i):
-            edits[i, j] = edits[j, i] = Levenshtein.distance(one, words[j])
-    return edits
+    return process.cdist(words, words, scorer=Levenshtein.distance, dtype=np.int32).astype(float)

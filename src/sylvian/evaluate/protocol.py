@@ -136,6 +136,17 @@ class Protocol:
             Entry(kind="opened", time=_now(), split=split, n_trials=n_trials, trials=trials)
         )
 
+    def inherit(self, others: Iterable[Protocol]) -> None:
+        """Take over the facts and choices of the models this one is made of, each once.
+
+        What was opened stays their own: nobody looked at this model's results yet.
+        """
+        known = {config.digest(entry) for entry in self.entries}
+        for entry in (entry for other in others for entry in other.entries):
+            if entry.kind != "opened" and config.digest(entry) not in known:
+                known.add(config.digest(entry))
+                self._append(entry)
+
     def n_openings(self, split: str) -> int:
         """Count how often the results on a split were looked at."""
         return sum(e.kind == "opened" and e.split == split for e in self.entries)

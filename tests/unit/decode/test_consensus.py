@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sylvian.decode.config import DecodeConfig
-from sylvian.decode.consensus import beliefs, minimum_risk
+from sylvian.decode.consensus import Pool, beliefs, minimum_risk
 from sylvian.errors import DecodeError
 from sylvian.evaluate import word_edits
 from sylvian.types import Hypothesis, NBest, Scores, TrialKey
@@ -60,3 +60,22 @@ def test_nothing_to_choose_from_is_refused() -> None:
         minimum_risk(KEY, [])
     with pytest.raises(DecodeError, match="sum to 1"):
         minimum_risk(KEY, [{"a": 1.0}, {}])
+
+
+def test_a_language_model_sways_beliefs() -> None:
+    systems = [{"we go home": 1.0}, {"we go home": 1.0}, {"we go there now": 1.0}]
+    pool = Pool.of(KEY, systems)
+    nats = {"we go home": -30.0, "we go there now": -10.0}
+    assert pool.consensus(nats, weight=0.0) == pool.consensus() == minimum_risk(KEY, systems)
+    swayed = pool.consensus(nats, weight=0.1)
+    shares = np.array([2 / 3 * np.exp(-3.0), 1 / 3 * np.exp(-1.0)])
+    assert swayed.best == "we go there now"
+    assert swayed.risks[0] == pytest.approx(2 * shares[0] / shares.sum())
+
+
+def test_a_candidate_nobody_read_is_as_improbable_as_the_worst() -> None:
+    systems = [{"a b": 0.5, "": 0.3, "a c": 0.2}]
+    nats = {"a b": -8.0, "a c": -2.0}
+    left_out = Pool.of(KEY, systems).consensus(nats, weight=0.5)
+    assert left_out == Pool.of(KEY, systems).consensus(nats | {"": -8.0}, weight=0.5)
+    assert left_out.best == "a c"

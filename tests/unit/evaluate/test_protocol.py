@@ -95,3 +95,20 @@ def test_damaged_record_is_named_and_kept(tmp_path: Path, content: str) -> None:
     with pytest.raises(CheckpointError):
         Protocol(tmp_path).opened("test", TEST)
     assert path.read_text() == content
+
+
+def test_what_is_made_of_others_inherits_their_choices_and_not_their_looks(tmp_path: Path) -> None:
+    parts = [Protocol.open(tmp_path / name) for name in ("first", "second")]
+    for number, part in enumerate(parts):
+        part.state(split_rule="benchmark", sees_future=True)
+        part.selected(f"best epoch {number}", "val", [])
+        part.opened("test", [])
+    whole = Protocol.open(tmp_path / "whole")
+    whole.inherit(parts)
+    whole.inherit(parts)
+    assert [e.what for e in whole.entries if e.kind == "selected"] == [
+        "best epoch 0",
+        "best epoch 1",
+    ]
+    assert whole.n_openings("test") == 0
+    assert any("optimistic" in note for note in whole.notes("val"))
