@@ -70,7 +70,7 @@ class Recorder(Callback):
         task, state = module.task, module.state
         verdict = task.verdict()
         seconds = time.perf_counter() - self._started
-        row = MetricsRow.of(state, verdict=verdict, seconds=seconds)
+        row = MetricsRow.of(state, verdict=verdict, seconds=seconds, parts=task.parts)
         is_best = task.better(verdict.value, state.best_value)
         state.finish_epoch(best_value=verdict.value if is_best else None, seconds=seconds)
         if trainer.is_global_zero:

@@ -91,7 +91,7 @@ class Checkpoints:
             return
         staged = self._staged(state.best_epoch) if is_best else None
         with trainee.ema.swapped() if trainee.ema else nullcontext():
-            weights = whole(trainee.model.state_dict())
+            weights = whole(trainee.task.state())
             if self._writes and staged is not None:
                 self._write_model(trainee.task, staged, state, weights)
             if self._writes:
@@ -126,7 +126,7 @@ class Checkpoints:
         """Remove what a run left that never came to its first save."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def restore_model(self, model: nn.Module, record: Record) -> None:
+    def restore_model(self, task: Task, record: Record) -> None:
         """Bring the weights back, and finish or undo what a kill interrupted.
 
         Raises:
@@ -136,7 +136,7 @@ class Checkpoints:
             self._tidy(record)
         path = self._resume / record.tensors
         tensors = _under("model", _read(path))
-        expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        expected = {name: tensor.shape for name, tensor in task.state().items()}
         found = {name: tensor.shape for name, tensor in tensors.items()}
         if expected != found:
             odd = sorted({name for name, _ in expected.items() ^ found.items()})
@@ -144,7 +144,7 @@ class Checkpoints:
                 f"{path}: weights of another model ({odd[0]} and {len(odd) - 1} more differ); "
                 "resume with the same encoder and the same sessions"
             )
-        model.load_state_dict(tensors)
+        task.model.load_state_dict(tensors, strict=False)  # the names were compared above
 
     def restore(self, trainee: Trainee, record: Record) -> None:
         """Bring moments and average back.
@@ -206,7 +206,7 @@ class Checkpoints:
 
 def _tensors_of(trainee: Trainee) -> dict[str, Tensor]:
     parts: dict[str, Mapping[str, Tensor]] = {
-        "model": trainee.model.state_dict(),
+        "model": trainee.task.state(),
         "optimizer": optimizer_tensors(trainee.model, trainee.optimizer),
         "ema": trainee.ema.state() if trainee.ema else {},
     }

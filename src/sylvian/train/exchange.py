@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
+from torch.autograd.function import once_differentiable
 from torch.distributed.tensor import DTensor
 
 from sylvian.errors import SylvianError
@@ -74,6 +76,64 @@ def begin_alike(model: nn.Module) -> None:
     with contact():
         for tensor in (*whole, *model.buffers()):
             distributed.broadcast(tensor, src=0)
+
+
+def anyone(wants: bool, *, device: torch.device) -> bool:
+    """Say whether any process wants something; all have to ask."""
+    return add_up([float(wants)], device=device)[0] > 0
+
+
+def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
+    """Put the rows of all processes below one another, with a way back for gradients.
+
+    The convention is that of `add_gradients`: each process backpropagates its own share of the
+    loss, and all shares are added. What the others' shares say about own rows therefore comes back
+    added to what the own share says, and the gradients of parameters, added over processes, are
+    those of one process that has all rows. All have to make the backward pass if one does.
+
+    Args:
+        rows: Own rows, as many as there may be, none too; alike in the other sizes and in type.
+
+    Returns:
+        The rows of the first process, of the second, ..., and where one's own begin.
+
+    Why here: torch's own `all_gather` of this kind wants as many rows of every process.
+    """
+    if n_processes() == 1:
+        return rows, 0
+    counts = _row_counts(rows)
+    start = sum(counts[: distributed.get_rank()])
+    gathered: Tensor = _GatheredRows.apply(rows, counts, start)
+    return gathered, start
+
+
+class _GatheredRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, counts: list[int], start: int) -> Tensor:
+        ctx.start, ctx.stop = start, start + len(rows)
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in counts]
+        with contact():
+            distributed.all_gather(parts, padded)
+        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        with contact():
+            distributed.all_reduce(total)
+        return total[ctx.start : ctx.stop], None, None
+
+
+def _row_counts(rows: Tensor) -> list[int]:
+    own = torch.tensor([len(rows)], device=rows.device)
+    counts = [torch.empty_like(own) for _ in range(n_processes())]
+    with contact():
+        distributed.all_gather(counts, own)
+    found: list[int] = torch.cat(counts).tolist()
+    return found
 
 
 def meet() -> None:

@@ -107,12 +107,12 @@ def fit(
     task.admit(train, val)
     settings = _settings(task, config, augment, (train, val), share)
     checkpoints = Checkpoints(run / "checkpoint", settings=settings, writes=leads())
-    log = MetricsLog(run / "metrics.csv", metric=task.metric)
+    log = MetricsLog(run / "metrics.csv", metric=task.metric, parts=task.parts)
     record = _open_run(run, checkpoints, log, resume=resume)
     state = RunState()
     if record:
         state = record.state
-        checkpoints.restore_model(task.model, record)
+        checkpoints.restore_model(task, record)
     if config.compile:
         _compile(task)
     module = Training(task, config=config, state=state)
@@ -136,7 +136,11 @@ def _compile(task: Task) -> None:
 
 
 def _board(run: Path, task: Task, *, wanted: bool) -> AbstractContextManager[Board | None]:
-    return closing(Board(run / "tensorboard", metric=task.metric)) if wanted else nullcontext()
+    return (
+        closing(Board(run / "tensorboard", metric=task.metric, parts=task.parts))
+        if wanted
+        else nullcontext()
+    )
 
 
 def _train(module: Training, data: TrainingData, run: Path, callbacks: list[Callback]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,8 @@ class MetricsRow:
         n_impossible: Training trials too short for their labels in this epoch.
         trials_per_s: Training trials per second of training, data loading included.
         seconds: Time the epoch took, validation included.
+        parts: The parts of the training loss, unweighted, where it has several; the file has a
+            column `train_NAME` for each.
     """
 
     epoch: int
@@ -49,9 +51,12 @@ class MetricsRow:
     n_impossible: int
     trials_per_s: float
     seconds: float
+    parts: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, state: RunState, *, verdict: Verdict, seconds: float) -> MetricsRow:
+    def of(
+        cls, state: RunState, *, verdict: Verdict, seconds: float, parts: Sequence[str] = ()
+    ) -> MetricsRow:
         """Turn the sums of the epoch under way into its row."""
         tally = state.tally
         return cls(
@@ -66,13 +71,21 @@ class MetricsRow:
             n_impossible=tally.n_impossible,
             trials_per_s=_ratio(tally.n_trials, tally.seconds),
             seconds=seconds,
+            parts=tuple(_ratio(tally.part_sums.get(part, 0.0), tally.n_items) for part in parts),
         )
 
+    @property
+    def values(self) -> tuple[int | float, ...]:
+        """Give the cells of the row in the order of `columns`."""
+        *first, parts = astuple(self)
+        return (*first, *parts)
 
-def columns(metric: str) -> tuple[str, ...]:
-    """Name the columns of metrics.csv for a task's metric."""
-    names = (field.name for field in fields(MetricsRow))
-    return tuple(metric if name == "value" else name for name in names)
+
+def columns(metric: str, parts: Sequence[str] = ()) -> tuple[str, ...]:
+    """Name the columns of metrics.csv for a task's metric and the parts of its loss."""
+    names = [field.name for field in fields(MetricsRow) if field.name != "parts"]
+    named = (metric if name == "value" else name for name in names)
+    return (*named, *(f"train_{part}" for part in parts))
 
 
 TIMING_COLUMNS = ("trials_per_s", "seconds")
@@ -82,8 +95,8 @@ TIMING_COLUMNS = ("trials_per_s", "seconds")
 class MetricsLog:
     """`metrics.csv`; a row is on disk when `append` returns."""
 
-    def __init__(self, path: Path, *, metric: str) -> None:
-        self.path, self._columns = path, columns(metric)
+    def __init__(self, path: Path, *, metric: str, parts: Sequence[str] = ()) -> None:
+        self.path, self._columns = path, columns(metric, parts)
 
     def begin(self) -> None:
         """Start an empty file."""
@@ -91,7 +104,7 @@ class MetricsLog:
 
     def append(self, row: MetricsRow) -> None:
         """Add one epoch; numbers are written so that reading gives the same float back."""
-        append_durably(self.path, _line(astuple(row)))
+        append_durably(self.path, _line(row.values))
 
     def truncate(self, n_epochs: int) -> None:
         """Drop every row after `n_epochs`, and a half-written one, so that none comes twice.
@@ -130,7 +143,7 @@ class Board:
         ConfigError: TensorBoard is not installed.
     """
 
-    def __init__(self, folder: Path, *, metric: str) -> None:
+    def __init__(self, folder: Path, *, metric: str, parts: Sequence[str] = ()) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -138,11 +151,11 @@ class Board:
                 "train.tensorboard=true needs a package: pip install 'sylvian[tensorboard]'"
             ) from None
         self._writer: SummaryWriter = SummaryWriter(str(folder))
-        self._columns = columns(metric)
+        self._columns = columns(metric, parts)
 
     def append(self, row: MetricsRow) -> None:
         """Add one epoch, by epoch number."""
-        values: Mapping[str, float | int] = dict(zip(self._columns, astuple(row), strict=True))
+        values: Mapping[str, float | int] = dict(zip(self._columns, row.values, strict=True))
         for name, value in values.items():
             self._writer.add_scalar(name, value, global_step=row.epoch)
         self._writer.flush()

@@ -40,9 +40,10 @@ from sylvian.train.tasks import Task
 
 @dataclass(frozen=True, slots=True)
 class GroupLoss:
-    """A group's loss, summed over its items, after the backward passes."""
+    """A group's loss and its parts, summed over its items, after the backward passes."""
 
     total: Tensor
+    parts: Tensor
     n_items: int
     n_impossible: int
     n_trials: int
@@ -105,6 +106,7 @@ class Training(LightningModule):
     def _backward(self, group: Passes) -> GroupLoss:
         """Accumulate the gradient of the group's summed loss."""
         total = torch.zeros((), device=self.device)
+        named = torch.zeros(len(self.task.parts), device=self.device)
         n_items = n_impossible = 0
         counted = group.counted
         # Shards are fetched by all processes together, so all have to make as many passes.
@@ -115,9 +117,11 @@ class Training(LightningModule):
             own_items = parts.n_items if at < len(counted) else 0
             self.manual_backward(parts.total * own_items)
             total += parts.total.detach() * own_items
+            for place, name in enumerate(self.task.parts):
+                named[place] += parts.parts[name] * own_items
             n_items += own_items
             n_impossible += parts.n_impossible if at < len(counted) else 0
-        return GroupLoss(total, n_items, n_impossible, sum(map(len, counted)))
+        return GroupLoss(total, named, n_items, n_impossible, sum(map(len, counted)))
 
     def _joined(self, own: GroupLoss) -> GroupLoss:
         """Add the losses and gradients of all processes: their shares are one group.
@@ -126,23 +130,28 @@ class Training(LightningModule):
         """
         used = [float(parameter.grad is not None) for parameter in replicated(self.model)]
         counts = [own.n_items, own.n_impossible, own.n_trials]
-        sums = add_up([float(own.total), *counts, *used], device=self.device)
-        add_gradients(self.model, [count > 0 for count in sums[4:]])
-        return GroupLoss(own.total.new_tensor(sums[0]), *map(int, sums[1:4]))
+        losses = [float(own.total), *own.parts.tolist()]
+        sums = add_up([*counts, *losses, *used], device=self.device)
+        add_gradients(self.model, [count > 0 for count in sums[3 + len(losses) :]])
+        total, *parts = own.total.new_tensor(sums[3 : 3 + len(losses)])
+        return GroupLoss(total, own.parts.new_tensor(parts), *map(int, sums[:3]))
 
     def _finish_step(self, group: Passes, loss: GroupLoss) -> None:
         """Divide, clip and step; or skip what is not finite."""
         tally = self.state.tally
         tally.n_trials += loss.n_trials
         tally.n_impossible += loss.n_impossible
-        # one look at the device for both numbers
-        total, norm = torch.stack([loss.total, gradient_norm(self.model)]).tolist()
+        # one look at the device for all numbers
+        numbers = torch.stack([loss.total, gradient_norm(self.model), *loss.parts])
+        total, norm, *parts = numbers.tolist()
         if not (math.isfinite(total) and math.isfinite(norm)):
             self._skip(group)
         elif loss.n_items:
             self._step(norm / loss.n_items, loss.n_items)
             tally.loss_sum += total
             tally.n_items += loss.n_items
+            for name, part in zip(self.task.parts, parts, strict=True):
+                tally.part_sums[name] = tally.part_sums.get(name, 0.0) + part
         self._optimizer().zero_grad(set_to_none=True)
 
     def _step(self, norm: float, n_items: int) -> None:

@@ -127,7 +127,7 @@ class Ema:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self._decay = decay
-        self._parameters = dict(model.named_parameters())
+        self._parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
 
     def update(self, n_updates: int) -> None:

@@ -10,7 +10,8 @@ class Tally(pydantic.BaseModel):
 
     Attributes:
         loss_sum: Loss summed over items; skipped steps are left out.
-        n_items: Items (labelled trials, hidden entries) behind `loss_sum`.
+        n_items: Items (labelled trials, hidden entries, tokens) behind `loss_sum`.
+        part_sums: The parts of the loss, unweighted, likewise summed.
         n_trials: Trials passed through the model, skipped steps included.
         norm_sum: Gradient norms before clipping, summed over steps.
         n_steps: Optimiser steps taken.
@@ -25,6 +26,7 @@ class Tally(pydantic.BaseModel):
 
     loss_sum: float = 0.0
     n_items: int = 0
+    part_sums: dict[str, float] = pydantic.Field(default_factory=dict)
     n_trials: int = 0
     norm_sum: float = 0.0
     n_steps: int = 0

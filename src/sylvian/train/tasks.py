@@ -52,6 +52,8 @@ class Task(ABC):
     encoder: Encoder
     vocabulary: Vocabulary | None
     """Where labels are looked up; None: no labels are wanted."""
+    parts: tuple[str, ...] = ()
+    """Parts of the loss that metrics.csv lists apart, where it has several."""
 
     def better(self, value: float, best: float | None) -> bool:
         """Say whether `value` beats the best so far; the first one always does."""
@@ -104,6 +106,10 @@ class Task(ABC):
         self, folder: Path, facts: Mapping[str, Any], *, weights: Mapping[str, Tensor] | None = None
     ) -> None:
         """Write the model for whoever uses it next; `weights` where it holds them in shards."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Give the tensors that training may change; a checkpoint consists of them."""
+        return self.model.state_dict()
 
     def settings(self) -> dict[str, Any]:
         """Give what the numbers of a run depend on besides trials and optimisation."""
