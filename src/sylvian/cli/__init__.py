@@ -14,6 +14,7 @@ import typer
 from sylvian.cli.decoding import decode, lm_build, merge, report, rescore, score, tune
 from sylvian.cli.recordings import check, fetch, prepare, show
 from sylvian.cli.studies import demo, probe, study, sweep
+from sylvian.cli.submissions import card, grade, submit
 from sylvian.cli.training import pretrain, train
 from sylvian.errors import SylvianError
 
@@ -30,6 +31,7 @@ for _verb in (
     *(demo, fetch, prepare, check, show),
     *(pretrain, train, sweep, probe, study),
     *(decode, rescore, tune, score, merge, report),
+    *(submit, grade, card),
 ):
     app.command()(_verb)
 lm_app = typer.Typer(help="Language models for the first pass.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""JSON on disk: whole or not at all, versioned, strict about what it finds."""
+"""Files that appear whole or not at all; JSON is versioned and strict about what it finds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from sylvian.errors import CheckpointError
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON; the file appears whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Write through a sibling file and rename, so that a reader never meets half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

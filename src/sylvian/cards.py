@@ -1,0 +1,198 @@
+"""The card of a trained model: what it is, what it saw, how well it does, what it is not for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sylvian import config
+from sylvian.errors import ConfigError
+from sylvian.evaluate.files import write_text
+from sylvian.evaluate.protocol import Protocol
+from sylvian.evaluate.report import UNITS, ScoreReport
+from sylvian.evaluate.table import percent
+from sylvian.runs import RunFolder
+
+if TYPE_CHECKING:
+    from sylvian.models.encoder import Encoder
+
+NAME = "card.md"
+_SPLITS = ("val", "test", "holdout", "train")
+
+INTENDED = (
+    "Research on decoding speech from intracortical recordings, and communication aids for the "
+    "participant it was trained on, used with that person's say. It knows this participant's "
+    "electrodes; on anybody else's recordings it is meaningless.",
+    "It is no medical device. Its sentences can be fluent and wrong; show them as a guess, with "
+    "their confidence, to the person who meant them, before anybody else.",
+    "Never to read what somebody did not mean to say: no decoding while the person has it switched "
+    "off, no storing of what was not released by them.",
+)
+RECORDED = (
+    "The recordings are of a person who consented to research with them and to their publication "
+    "under the licence above; that is consent neither to surveillance nor to decoding of inner "
+    "speech."
+)
+SIMULATED = (
+    "The recordings are simulated: nobody was recorded. Error rates on them say that the software "
+    "works, and nothing about any person."
+)
+CONSENT = (
+    "Whoever runs this model on a living person needs that person's own consent, which they can "
+    "take back at any time, and a way for them to switch it off.",
+    "The weights hold traces of the training recordings and sentences. Ask the data's owner before "
+    "publishing weights trained on recordings that are not public.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CardResult:
+    """A model card on disk."""
+
+    run: str
+    card: str
+
+
+def write_card(
+    run: RunFolder, out: Path | None = None, *, licence: str | None = None
+) -> CardResult:
+    """Write the card of a run's model.
+
+    Args:
+        run: A finished run.
+        out: The file; None for `card.md` in the run folder.
+        licence: Licence of the weights; None: the card says that none was granted.
+
+    Raises:
+        CheckpointError: training has not finished, or the model cannot be read.
+        ConfigError: the run only pretrained.
+    """
+    path = out or run.path / NAME
+    write_text(path, model_card(run, licence=licence))
+    return CardResult(str(run.path), str(path))
+
+
+def model_card(run: RunFolder, *, licence: str | None = None) -> str:
+    """Put together everything one should know before using a run's model, as plain text.
+
+    Args:
+        run: A finished run.
+        licence: Licence of the weights.
+
+    Raises:
+        CheckpointError: training has not finished, or the model cannot be read.
+        ConfigError: the run only pretrained.
+    """
+    if run.is_pretraining:
+        raise ConfigError(f"{run.path}: pretrained only; it says nothing yet, so it has no card")
+    sections: Mapping[str, Iterable[str]] = {
+        "What it is": _model(run),
+        "Data": _data(run),
+        "Choices": Protocol.open(run.path).notes(),
+        "Error rates": _rates(run),
+        "Causality": _causality(run),
+        "Seeds": _seeds(run),
+        "Files": _files(run.best),
+        "Licence": [
+            f"Weights: {licence}." if licence else "Weights: none granted; ask whoever made them.",
+            "Software: Apache-2.0.",
+        ],
+        "Intended use": INTENDED,
+        "Consent": (SIMULATED if run.recipe.corpus == "synthetic" else RECORDED, *CONSENT),
+    }
+    body = "\n\n".join(f"## {title}\n\n{_listed(lines)}" for title, lines in sections.items())
+    return f"# {run.path.name}\n\n{body}\n"
+
+
+def _listed(lines: Iterable[str]) -> str:
+    """Make list items of sentences; table rows and blank lines stay as they are."""
+    return "\n".join(x if not x or x.startswith("|") else f"- {x}" for x in lines)
+
+
+def _model(run: RunFolder) -> Iterator[str]:
+    recipe, environment, outcome = run.recipe, run.environment, run.training
+    yield (
+        f"Turns recordings into phonemes: {recipe.encoder.kind} encoder, "
+        f"{outcome['n_parameters']:,} parameters, best of {outcome['epochs']} epochs "
+        f"({outcome['best_epoch']})."
+    )
+    yield f"Recipe {recipe.name}, digest {config.digest(recipe)}; begun {environment['started']}."
+    start = environment.get("start")
+    told = f"{start['path']} (sha256 {start['sha256']})" if start else "random weights"
+    yield f"Started from {told}."
+    packages = environment["packages"]
+    yield (
+        f"Made by sylvian {packages['sylvian']} at commit {environment['commit'] or 'unknown'}, "
+        f"torch {packages['torch']}, Python {environment['python']}: `{environment['command']}`."
+    )
+
+
+def _data(run: RunFolder) -> Iterator[str]:
+    recipe, environment, outcome = run.recipe, run.environment, run.training
+    corpus = environment["corpus"]
+    who = [recipe.participant] if recipe.participant else corpus["participants"]
+    yield f"{corpus['title']} ({corpus['name']}), participant {', '.join(who)}."
+    yield f"Cite: {corpus['citation'] or 'nothing to cite'}."
+    yield f"Licence of the data: {corpus['licence'] or 'not stated'}."
+    yield f"Digest of the prepared recordings: {environment['data_digest']}."
+    spoken = ", ".join(recipe.strategies) if recipe.strategies else "all there are"
+    yield f"Strategies: {spoken}."
+    yield (
+        f"Split rule `{recipe.splits}`: trained on {outcome['n_train']:,} trials, "
+        f"epoch chosen on {outcome['n_val']:,}."
+    )
+
+
+def _rates(run: RunFolder) -> Iterator[str]:
+    scored = [split for split in _SPLITS if (run.split(split) / "scores.json").is_file()]
+    if not scored:
+        yield "Not scored yet on any split."
+        return
+    yield "In percent, all errors over all reference tokens; in brackets 95 % bootstrap intervals."
+    yield ""
+    yield "| split | trials | PER | WER | CER |"
+    yield "|---|---|---|---|---|"
+    for split in scored:
+        report = ScoreReport.read(run.split(split) / "scores.json")
+        cells = " | ".join(percent(report.find(unit)) for unit in UNITS)
+        yield f"| {split} | {report.n_trials} | {cells} |"
+
+
+def _causality(run: RunFolder) -> Iterator[str]:
+    encoder = _encoder(run)
+    seen = encoder.lookahead_bins
+    told = "the whole trial" if seen is None else f"{seen} bins beyond its own"
+    yield f"A frame of {encoder.frame_bins} bins depends on {told}."
+    if run.environment["corpus"]["sees_future"]:
+        yield (
+            "Features were normalised with bins from their future, so error rates are offline "
+            "rates; real time would need another normalisation."
+        )
+    else:
+        yield "Features were normalised with nothing from their future."
+    yield "The n-gram search is left to right; rescoring reads whole sentences."
+
+
+def _encoder(run: RunFolder) -> Encoder:
+    from sylvian.models.artefact import load_model
+
+    return load_model(run.best).encoder
+
+
+def _seeds(run: RunFolder) -> Iterator[str]:
+    seed = run.recipe.train.seed
+    yield f"One training, seed {seed}: weights, batch order, augmentation, dropout."
+    yield "The spread over seeds is not in the intervals above; `sylvian study` trains several."
+
+
+def _files(folder: Path) -> Iterator[str]:
+    yield "sha256 of `checkpoint/best`:"
+    yield ""
+    yield "| file | sha256 |"
+    yield "|---|---|"
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        with path.open("rb") as file:
+            yield f"| {path.name} | {hashlib.file_digest(file, 'sha256').hexdigest()} |"

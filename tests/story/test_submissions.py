@@ -1,0 +1,94 @@
+"""From a decoded split to a competition file and its grade, and to a model card."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from story.driving import Call
+from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+
+SMALL = [
+    "encoder.width=16",
+    "encoder.depth=1",
+    "encoder.heads=1",
+    "encoder.feedforward=16",
+    "train.epochs=1",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("submissions")
+    person = ParticipantConfig(
+        name="S15",
+        layout="card2024",
+        sessions=2,
+        train_trials=12,
+        eval_trials=8,
+        hidden_trials=3,
+        max_words=3,
+        fifty_share=1.0,
+        train_only_sessions=(),
+        neural=NeuralConfig(snr=2.0),
+    )
+    simulate(SyntheticConfig(participants=(person,)), folder / "raw")
+    return folder
+
+
+def test_the_hidden_split_becomes_a_competition_file(home: Path, sylvian: Call) -> None:
+    sylvian("prepare", "synthetic", "--raw", home / "raw")
+    trained = sylvian("train", "tfs", "corpus=synthetic", "splits=bit", *SMALL, "--json").json
+    run, out = Path(trained["run"]), home / "b2t25.csv"
+    early = sylvian("submit", run, "--format", "b2t25", "--out", out)
+    assert (early.status, out.exists()) == (1, False)
+    assert "not decoded" in early.err
+
+    sylvian("decode", run, "--split", "holdout", "--lm", "none")
+    told = sylvian("submit", run, "--format", "b2t25", "--out", out, "--json").json
+    assert (told["split"], told["n_sentences"], told["n_openings"]) == ("holdout", 6, 1)
+    lines = out.read_text().splitlines()
+    assert lines[0] == "id,text"
+    assert [line.partition(",")[0] for line in lines[1:]] == list("012345")
+    again = sylvian("submit", run, "--format", "b2t24", "--out", home / "b2t24.txt", "--json").json
+    assert again["n_openings"] == 2
+    assert (home / "b2t24.txt").read_text().splitlines() == [x.partition(",")[2] for x in lines[1:]]
+    withheld = sylvian("grade", out, "--run", run, "--split", "holdout")
+    assert withheld.status == 1
+    assert "withheld" in withheld.err
+
+
+def test_a_rehearsal_is_graded_as_it_is_scored(home: Path, sylvian: Call) -> None:
+    run, out = next((home / "runs").glob("tfs-*")), home / "val.csv"
+    sylvian("decode", run, "--split", "val", "--lm", "none")
+    scored = sylvian("score", run, "--split", "val", "--json").json
+    written = ["submit", run, "--format", "b2t25", "--split", "val", "--out", out]
+    assert sylvian(*written).status == 0
+    graded = sylvian("grade", out, "--run", run, "--json").json
+    assert graded["wer"] == pytest.approx(scored["wer"])
+    truth = home / "truth.txt"
+    truth.write_text("yes\n" * 7)
+    refused = sylvian("grade", out, "--truth", truth)
+    assert refused.status == 1
+    assert "val.csv: 8 sentences to grade, 7 true ones" in refused.err
+    assert sylvian("grade", out).status == 2
+
+
+def test_the_card_says_what_a_user_must_know(home: Path, sylvian: Call) -> None:
+    run = next((home / "runs").glob("tfs-*"))
+    told = sylvian("card", run, "--out", home / "card.md", "--licence", "CC-BY-4.0", "--json").json
+    text = Path(told["card"]).read_text()
+    weights = (run / "checkpoint" / "best" / "weights.safetensors").read_bytes()
+    environment = json.loads((run / "env.json").read_text())
+    scores = json.loads((run / "val" / "scores.json").read_text())
+    assert hashlib.sha256(weights).hexdigest() in text
+    assert environment["data_digest"] in text
+    assert f"| val | {scores['n_trials']} |" in text
+    assert "seed 0" in text
+    assert "Weights: CC-BY-4.0." in text
+    assert "depends on the whole trial" in text
+    assert "Nobody was recorded" in text or "nobody was recorded" in text
+    for section in ("Choices", "Causality", "Intended use", "Consent"):
+        assert f"## {section}\n\n- " in text
+    assert "none granted" in Path(sylvian("card", run, "--json").json["card"]).read_text()
