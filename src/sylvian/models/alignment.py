@@ -18,8 +18,8 @@ from sylvian.models.projectors import behind
 _ROUNDING = 1e-6  # of a logarithm in float32, so that its exponential stays below the bound
 
 Gather = Callable[[Tensor], tuple[Tensor, int]]
-"""Rows of all processes in a fixed order, and where one's own begin. For exact gradients it must be
-differentiable with respect to every process' rows."""
+"""Rows of all processes in a fixed order, and where one's own begin; some may have none. For exact
+gradients it must be differentiable with respect to every process' rows."""
 
 
 class AlignmentConfig(Config):
@@ -47,6 +47,10 @@ class Pairs:
     neural: Float[Tensor, "rows width"]
     text: Float[Tensor, "rows width"]
     sentence: Int64[Tensor, " rows"]
+
+    def none(self) -> Pairs:
+        """Leave every trial out, but keep the way of gradients back."""
+        return Pairs(self.neural[:0], self.text[:0], self.sentence[:0])
 
 
 class Aligner(nn.Module):
@@ -113,11 +117,13 @@ class Aligner(nn.Module):
     def forward(self, pairs: Pairs, *, gather: Gather | None = None) -> Float[Tensor, ""]:
         """Contrast own trials with all processes' and the queue's; nats per trial and direction.
 
-        In training mode the pairs of all processes then enter the queue.
+        Without own trials it is zero, and the others' rows are given their gradients. In training
+        mode the pairs of all processes then enter the queue.
         """
         every, start = pairs, 0
         if gather is not None:
-            (neural, start), (text, _) = gather(pairs.neural), gather(pairs.text)
+            both, start = gather(torch.cat((pairs.neural, pairs.text), 1))
+            neural, text = both.chunk(2, dim=1)
             every = Pairs(neural, text, gather(pairs.sentence)[0])
         size = min(int(self.queue_seen), self.config.queue)
         known = Pairs(
@@ -142,10 +148,10 @@ class Aligner(nn.Module):
             to_text = (scale * own.neural @ known.text.T).masked_fill(spared, -math.inf)
             to_neural = (scale * own.text @ known.neural.T).masked_fill(spared, -math.inf)
             both = (
-                functional.cross_entropy(to_text, truth),
-                functional.cross_entropy(to_neural, truth),
+                functional.cross_entropy(to_text, truth, reduction="sum"),
+                functional.cross_entropy(to_neural, truth, reduction="sum"),
             )
-            return (both[0] + both[1]) / 2
+            return (both[0] + both[1]) / (2 * max(len(truth), 1))
 
     @torch.no_grad()
     def _remember(self, pairs: Pairs) -> None:

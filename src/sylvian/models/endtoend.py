@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 
 import torch
 from jaxtyping import Float, Int64
@@ -28,16 +29,30 @@ class LossWeights(Config):
     ctc: float = Field(0.0, ge=0, description="phonemes from the encoder, nats per trial")
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the parts of a pass are means over: tokens, trials, trials CTC can align."""
+
+    tokens: int
+    trials: int
+    possible: int
+
+
 class SpeechLlmObjective:
     """Cross-entropy of the sentence and its end, contrastive alignment, and CTC on the encoder.
 
     Each part is a mean over what it is about: tokens, trials, trials with enough frames. `n_items`
     counts tokens, so that batches averaged by it give the exact cross-entropy per token.
 
+    In training, processes that make a pass together are one large batch: their rows are negatives
+    of one another, and parts that are means over trials are scaled so that their average by tokens
+    is the mean over all processes' trials. Passes made one after the other are averaged by tokens.
+    In inference mode a batch stays by itself, so that processes may make different numbers of them.
+
     Args:
         model: What is trained.
         weights: Of the parts.
-        gather: Collects the contrasted rows of all processes; None: there is one process.
+        gather: Collects rows of all processes; None: there is one process.
 
     Raises:
         ConfigError: a part has a weight, but the model lacks what it needs.
@@ -60,12 +75,22 @@ class SpeechLlmObjective:
                 "checkpoint or set weights.ctc=0"
             )
 
-    def __call__(self, batch: Batch, sentences: Sequence[str]) -> LossParts:
+    @property
+    def in_company(self) -> bool:
+        """Whether all processes have to make as many passes in training."""
+        several = self.weights.contrastive > 0 or self.weights.ctc > 0
+        return self.gather is not None and several
+
+    def __call__(
+        self, batch: Batch, sentences: Sequence[str], *, counted: bool = True
+    ) -> LossParts:
         """Score a batch.
 
         Args:
             batch: The recordings; labelled where CTC has a weight.
             sentences: What was said in each trial.
+            counted: False makes the pass for the other processes' sake alone: no trial counts, as a
+                negative neither.
 
         Raises:
             DataError: a sentence is empty or too long, or a trial lacks the labels CTC needs.
@@ -75,17 +100,40 @@ class SpeechLlmObjective:
         logits, targets = self.model.target_logits(self.model.lessons(neural, tokens))
         parts, n_impossible = {"cross_entropy": sentence_nats(logits, targets).mean()}, 0
         if self.weights.contrastive > 0:
-            parts["contrastive"] = self._contrast(neural, tokens)
+            parts["contrastive"] = self._contrast(neural, tokens, counted=counted)
         if self.weights.ctc > 0:
             parts["ctc"], n_impossible = self._phonemes(batch, neural)
+        counts = (len(targets), len(batch), len(batch) - n_impossible)
+        own = Counts(*counts) if counted else Counts(0, 0, 0)
+        if self.in_company and self.model.training:
+            parts = self._in_company(parts, own, neural.tokens.device)
         total = torch.stack([getattr(self.weights, n) * part for n, part in parts.items()]).sum()
         detached = {name: part.detach() for name, part in parts.items()}
-        return LossParts(total, detached, len(targets), n_impossible)
+        return LossParts(total, detached, own.tokens, n_impossible)
 
-    def _contrast(self, neural: Neural, sentences: Sequence[tuple[int, ...]]) -> Tensor:
+    def _in_company(
+        self, parts: Mapping[str, Tensor], own: Counts, device: torch.device
+    ) -> dict[str, Tensor]:
+        """Scale means over own trials, to be averaged by tokens to means over everybody's."""
+        assert self.gather is not None  # as `in_company` says
+        rows, _ = self.gather(torch.tensor([astuple(own)], device=device))
+        everybody = Counts(*rows.sum(0).tolist())
+        per_token = everybody.tokens / max(own.tokens, 1)
+        scales = {
+            "cross_entropy": 1.0,
+            "contrastive": per_token * own.trials / max(everybody.trials, 1),
+            "ctc": per_token * own.possible / max(everybody.possible, 1),
+        }
+        return {name: scales[name] * part for name, part in parts.items()}
+
+    def _contrast(
+        self, neural: Neural, sentences: Sequence[tuple[int, ...]], *, counted: bool
+    ) -> Tensor:
         aligner = self.model.aligner
         assert aligner is not None  # checked at construction
-        loss: Tensor = aligner(contrasted(self.model, neural, sentences), gather=self.gather)
+        pairs = contrasted(self.model, neural, sentences)
+        gather = self.gather if self.model.training else None
+        loss: Tensor = aligner(pairs if counted else pairs.none(), gather=gather)
         return loss
 
     def _phonemes(self, batch: Batch, neural: Neural) -> tuple[Tensor, int]:
