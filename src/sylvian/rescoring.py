@@ -67,14 +67,19 @@ def rescore_split(
         )
     before, setting = read_nbest(path), in_use(job, made)
     if llm == NO_LLM:
-        rescorer = None
+        rescorer, n_bytes = None, 0
         found = Rescored(without_llm(before, decode=setting.decode), 0, 0)
     else:
         lm, rescorer = _open(setting.llm, llm, overrides)
         cache = ScoreCache(job.run.path.parent / "rescoring.sqlite")
         found = rescore(before, lm, decode=setting.decode, cache=cache, progress=progress)
+        n_bytes = lm.n_bytes
+    seconds = time.perf_counter() - began
     write_nbest(path, found.nbests)
-    job.run.write(f"{job.split}/decode.json", made | {"llm": rescorer and asdict(rescorer)})
+    told = {"llm": rescorer and asdict(rescorer), "second_pass": _cost(found, seconds, n_bytes)}
+    if rescorer and told["second_pass"] is None:  # as measured before
+        told["second_pass"] = made.get("second_pass")
+    job.run.write(f"{job.split}/decode.json", made | told)
     ranked = zip((rerank(one, setting.decode) for one in before), found.nbests, strict=True)
     return RescoreResult(
         run=str(job.run.path),
@@ -86,8 +91,16 @@ def rescore_split(
         n_known=found.n_known,
         llm_weight=setting.decode.llm_weight,
         n_changed=sum(old.best.text != new.best.text for old, new in ranked),
-        seconds=time.perf_counter() - began,
+        seconds=seconds,
     )
+
+
+def _cost(found: Rescored, seconds: float, n_bytes: int) -> dict[str, float] | None:
+    """Say what reading every sentence takes; None where the cache knew most of them."""
+    fresh = found.n_sentences - found.n_known
+    if 2 * fresh < found.n_sentences or not fresh:
+        return None
+    return {"seconds": seconds * found.n_sentences / fresh, "weight_bytes": n_bytes}
 
 
 def _open(

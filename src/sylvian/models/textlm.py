@@ -90,6 +90,11 @@ class CausalLm:
         """Number of weights."""
         return sum(p.numel() for p in self._model.parameters())
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the weights."""
+        return sum(p.numel() * p.element_size() for p in self._model.parameters())
+
     def score_sentences(self, texts: Sequence[str]) -> Float64[np.ndarray, " sentences"]:
         """Give the log-probability of each sentence in nats; of the empty one it is 0.
 
