@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported
 
 from _t15_decodes import read_val_trials, session_folds
 from sylvian.decode.consensus import Consensus, minimum_risk
-from sylvian.decode.scorecache import ScoreCache
+from sylvian.decode.scorecache import ScoreCache, score_texts
 from sylvian.errors import DataError, SylvianError
 from sylvian.evaluate.intervals import bootstrap_rate, paired_bootstrap
 from sylvian.evaluate.rates import word_edits
@@ -148,11 +148,9 @@ def table(candidates: Candidates, llm: str | None, cache: Path | None) -> dict[s
 
 def _scores(texts: Sequence[str], llm: str, cache: Path | None) -> dict[str, float]:
     from sylvian.models.hub import open_text_lm
-    from sylvian.rescoring import score_texts
 
-    lm, store = open_text_lm(llm), ScoreCache(cache) if cache else None
-    known = store.find(lm.digest, texts) if store else {}
-    return known | score_texts([text for text in texts if text not in known], lm, store)
+    lm = open_text_lm(llm)
+    return score_texts(texts, lm, cache=ScoreCache(cache) if cache else None)[0]
 
 
 def _row(counts: Sequence[EditCounts], singles: Sequence[Sequence[EditCounts]]) -> dict[str, Any]:

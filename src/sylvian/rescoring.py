@@ -16,7 +16,7 @@ from sylvian import config
 from sylvian.decode.combine import rerank, rerank_all, with_llm
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.io import read_nbest, write_nbest
-from sylvian.decode.scorecache import ScoreCache
+from sylvian.decode.scorecache import ScoreCache, score_texts
 from sylvian.decoding import Rescorer, in_use
 from sylvian.errors import ConfigError, DataError
 from sylvian.jobs import Job
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sylvian.models.textlm import CausalLm
 
 NO_LLM = "none"
-CHUNK = 2000  # sentences scored between two writes of the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,36 +144,10 @@ def rescore(
 
     Source: paper.md section 5.2, formulas 5 and 6.
     """
-    texts = sorted({h.text for nbest in nbests for h in nbest.hypotheses})
-    known = cache.find(lm.digest, texts) if cache else {}
-    scores = known | score_texts([t for t in texts if t not in known], lm, cache, progress)
+    texts = {h.text for nbest in nbests for h in nbest.hypotheses}
+    scores, n_known = score_texts(texts, lm, cache=cache, progress=progress)
     rescored = [rerank_all(with_llm(nbest, scores), decode) for nbest in nbests]
-    return Rescored(rescored, len(texts), len(known))
-
-
-def score_texts(
-    texts: Sequence[str],
-    lm: CausalLm,
-    cache: ScoreCache | None = None,
-    progress: Progress = silent,
-) -> dict[str, float]:
-    """Score distinct sentences; neighbours in spelling are scored together.
-
-    Returns:
-        Text -> log-probability (nats).
-
-    Raises:
-        DecodeError: a sentence cannot be scored, or the cache cannot be used.
-    """
-    scores: dict[str, float] = {}
-    for first in range(0, len(texts), CHUNK):
-        chunk = texts[first : first + CHUNK]
-        found = dict(zip(chunk, lm.score_sentences(chunk).tolist(), strict=True))
-        if cache:
-            cache.add(lm.digest, found)
-        scores |= found
-        progress("rescore", len(scores), len(texts), lm.name)
-    return scores
+    return Rescored(rescored, len(texts), n_known)
 
 
 def without_llm(nbests: Iterable[NBest], *, decode: DecodeConfig) -> list[NBest]:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from sylvian.errors import DecodeError
+from sylvian.types import Progress, silent
 
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS scores "
     "(model TEXT, text TEXT, nats REAL NOT NULL, PRIMARY KEY (model, text)) WITHOUT ROWID"
 )
 _PATIENCE_S = 60.0  # another process may be writing
+CHUNK = 2000  # sentences scored between two writes of the cache
+
+
+@runtime_checkable
+class SentenceScorer(Protocol):
+    """A language model as a cache knows it; `models.textlm.CausalLm` is one."""
+
+    name: str
+    digest: str
+
+    def score_sentences(self, texts: Sequence[str]) -> Any:
+        """Give the log-probability of each sentence (nats)."""
 
 
 class ScoreCache:
@@ -62,3 +76,38 @@ class ScoreCache:
             raise DecodeError(
                 f"{self.path}: cannot be used as a cache of scores ({failure}); delete it"
             ) from None
+
+
+def score_texts(
+    texts: Iterable[str],
+    lm: SentenceScorer,
+    *,
+    cache: ScoreCache | None = None,
+    progress: Progress = silent,
+) -> tuple[dict[str, float], int]:
+    """Score sentences that the cache does not know; neighbours in spelling are scored together.
+
+    Args:
+        texts: Sentences, repeated or not.
+        lm: Who scores them.
+        cache: Scores of earlier calls; new ones are added, chunk by chunk.
+        progress: Told how many new sentences are scored.
+
+    Returns:
+        Text -> log-probability (nats), and how many were known.
+
+    Raises:
+        DecodeError: a sentence cannot be scored, or the cache cannot be used.
+    """
+    wanted = sorted(set(texts))
+    known = cache.find(lm.digest, wanted) if cache else {}
+    fresh = [text for text in wanted if text not in known]
+    scores: dict[str, float] = {}
+    for first in range(0, len(fresh), CHUNK):
+        chunk = fresh[first : first + CHUNK]
+        found = dict(zip(chunk, map(float, lm.score_sentences(chunk)), strict=True))
+        if cache:
+            cache.add(lm.digest, found)
+        scores |= found
+        progress("rescore", len(scores), len(fresh), lm.name)
+    return known | scores, len(known)

@@ -85,7 +85,7 @@ def test_the_cache_is_asked_first(lm: CausalLm, tmp_path: Path) -> None:
 
 
 def test_progress_counts_sentences(lm: CausalLm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sylvian.rescoring.CHUNK", 20)
+    monkeypatch.setattr("sylvian.decode.scorecache.CHUNK", 20)
     told: list[tuple[int, int]] = []
     found = rescore(
         lists(),
