@@ -12,6 +12,7 @@ import sys
 import typer
 
 from sylvian.cli.decoding import decode, lm_build, merge, report, rescore, score, tune
+from sylvian.cli.llm import llm
 from sylvian.cli.recordings import check, fetch, prepare, show
 from sylvian.cli.studies import demo, probe, study, sweep
 from sylvian.cli.submissions import card, grade, submit
@@ -30,7 +31,7 @@ app = typer.Typer(
 for _verb in (
     *(demo, fetch, prepare, check, show),
     *(pretrain, train, sweep, probe, study),
-    *(decode, rescore, tune, score, merge, report),
+    *(decode, llm, rescore, tune, score, merge, report),
     *(submit, grade, card),
 ):
     app.command()(_verb)

@@ -74,10 +74,10 @@ def load_causal(name: str, *, dtype: str = "auto", device: str = "auto") -> tupl
         ConfigError: as `open_text_lm`.
         CheckpointError: as `open_text_lm`.
     """
-    _require_transformers(name)
+    require_transformers(name)
     where = find_model(name)
     place = _device(device)
-    with _quietly(), _explained(name):
+    with quietly(), _explained(name):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         source = _converted(where) if where.gguf else where.source
@@ -178,7 +178,12 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(base) / "sylvian"
 
 
-def _require_transformers(name: str) -> None:
+def require_transformers(name: str) -> None:
+    """Check that a model can be opened or built.
+
+    Raises:
+        ConfigError: transformers, or what reads GGUF, is not installed.
+    """
     from_gguf = name == OFFLINE or name.endswith(".gguf")
     needed = ["transformers", "accelerate", "gguf"] if from_gguf else ["transformers"]
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
@@ -212,8 +217,8 @@ def _looked(name: str) -> str:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep transformers' bars and notes off the terminal while a model is opened."""
+def quietly() -> Iterator[None]:
+    """Keep transformers' bars and notes off the terminal while a model is opened or saved."""
     logging: Any = importlib.import_module("transformers.utils.logging")  # typed in parts
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

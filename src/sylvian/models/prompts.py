@@ -12,14 +12,10 @@ from pydantic import Field, model_validator
 from sylvian.config import Config
 from sylvian.errors import ConfigError, DataError
 
-NEURAL = (
-    "<|neural_activity|>#<|/neural_activity|> decode the above neural activity into an English "
-    "sentence:"
-)
+NEURAL_TAGS = ("<|neural_activity|>", "<|/neural_activity|>")
+NEURAL = "#".join(NEURAL_TAGS) + " decode the above neural activity into an English sentence:"
 AUDIO_TAGS = ("<|audio_bos|>", "<|audio_eos|>")
-AUDIO = NEURAL.replace("<|neural_activity|>", AUDIO_TAGS[0]).replace(
-    "<|/neural_activity|>", AUDIO_TAGS[1]
-)
+AUDIO = NEURAL.replace(NEURAL_TAGS[0], AUDIO_TAGS[0]).replace(NEURAL_TAGS[1], AUDIO_TAGS[1])
 Modality = Literal["neural", "audio"]
 
 

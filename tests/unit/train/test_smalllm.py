@@ -1,0 +1,83 @@
+"""How the small language model learns."""
+
+import numpy as np
+import pytest
+import torch
+
+from sylvian.errors import ConfigError
+from sylvian.models.smalllm import SmallLmConfig, build_small_lm, train_tokenizer
+from sylvian.train.smalllm import fit_small_lm, sentence_nats
+
+RNG = np.random.default_rng(0)
+WHO, WHAT, WHERE = ("we", "they", "you"), ("go", "want to go", "don't go"), ("home", "there", "")
+SENTENCES = [
+    " ".join(f"{RNG.choice(WHO)} {RNG.choice(WHAT)} {RNG.choice(WHERE)}".split())
+    for _ in range(200)
+]
+TOKENIZER = train_tokenizer(SENTENCES, 400)
+TINY = SmallLmConfig(
+    vocabulary=400, width=16, layers=1, heads=2, epochs=4, batch_tokens=64, learning_rate=0.02
+)
+
+
+def fitted(config=TINY):
+    model = build_small_lm(config, TOKENIZER)
+    steps = fit_small_lm(model, TOKENIZER, SENTENCES, config)
+    return model, steps
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return fitted()[0]
+
+
+def test_a_score_is_what_transformers_gives_one_sentence_at_a_time(learned):
+    texts = ["they go home", "we", "home go they want to we", "they go home"]
+    ours = sentence_nats(learned, TOKENIZER, texts)
+    for text, nats in zip(texts, ours, strict=True):
+        ids = TOKENIZER(text, add_special_tokens=False)["input_ids"]
+        row = torch.tensor([[TOKENIZER.bos_token_id, *ids, TOKENIZER.eos_token_id]])
+        with torch.no_grad():
+            loss = learned(input_ids=row, labels=row).loss.item()
+        assert nats == pytest.approx(-loss * (row.shape[1] - 1), abs=1e-3)
+
+
+def test_what_it_read_is_likelier_than_the_same_words_in_disorder(learned):
+    good = sentence_nats(learned, TOKENIZER, ["they want to go home", "we don't go there"])
+    bad = sentence_nats(learned, TOKENIZER, ["to home go they want", "there go don't we"])
+    assert (good > bad + 5).all()
+    assert (good > -8).all()  # 27 sentences: 3.3 nats each
+
+
+def test_equal_seeds_give_equal_models_and_leave_torchs_state_alone():
+    before = torch.get_rng_state()
+    short = TINY.model_copy(update={"max_steps": 5})
+    (ours, _), (same, _), (other, _) = (
+        fitted(short.model_copy(update={"seed": seed})) for seed in (0, 0, 1)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(ours.lm_head.weight, same.lm_head.weight)
+    assert not torch.equal(ours.lm_head.weight, other.lm_head.weight)
+
+
+def test_updates_are_counted_and_may_be_fewer():
+    model = build_small_lm(TINY, TOKENIZER)
+    told = []
+    config = TINY.model_copy(update={"max_steps": 3})
+    steps = fit_small_lm(
+        model,
+        TOKENIZER,
+        SENTENCES,
+        config,
+        told=lambda step, total, nats: told.append((step, total)),
+    )
+    assert steps == 3
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert not model.training
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    model = build_small_lm(TINY, TOKENIZER)
+    model.lm_head.weight.data.fill_(float("nan"))
+    with pytest.raises(ConfigError, match="update 1 is nan; choose a smaller learning_rate"):
+        fit_small_lm(model, TOKENIZER, SENTENCES, TINY)
