@@ -69,10 +69,10 @@ def mel_features(sound: Float[Array, " samples"], n_mels: int) -> Float[Tensor, 
     """
     from transformers import WhisperFeatureExtractor
 
+    build: Any = WhisperFeatureExtractor
     if len(sound) < _SHORTEST_S * RATE_HZ:
         raise DataError(f"a recording of {len(sound)} samples; at least {_SHORTEST_S} s are needed")
-    extract: Any = WhisperFeatureExtractor(feature_size=n_mels)
-    whole = extract(
+    whole = build(feature_size=n_mels)(
         sound.astype(np.float32), sampling_rate=RATE_HZ, padding="do_not_pad", return_tensors="np"
     )
     mel = torch.from_numpy(whole["input_features"][0])
@@ -110,6 +110,8 @@ def _encoder(tensors: Mapping[str, Tensor], heads: int | None, path: Path) -> nn
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     sizes = _sizes(tensors, path)
+    if heads is not None and (heads < 1 or sizes["d_model"] % heads):
+        raise CheckpointError(f"{path}: {heads} heads cannot share a width of {sizes['d_model']}")
     config = WhisperConfig(**sizes, encoder_attention_heads=heads or _by_width(sizes["d_model"]))
     with torch.device("meta"):
         encoder: Any = WhisperEncoder(config)

@@ -147,6 +147,9 @@ def test_wrong_widths_and_a_bias_on_keys_are_refused(tmp_path):
     odd = tensors | {name: np.ones(3 * WIDTH + 1, np.float32)}
     with pytest.raises(CheckpointError, match="no multiple of three"):
         read_whisper(write_ctranslate2(tmp_path / "model.bin", odd))
+    split = tensors | {"encoder/num_heads": np.array(5, np.int16)}
+    with pytest.raises(CheckpointError, match="5 heads cannot share a width of 12"):
+        read_whisper(write_ctranslate2(tmp_path / "model.bin", split))
 
 
 def test_thirty_seconds_are_heard_as_transformers_hears_them_and_less_without_padding():
