@@ -61,15 +61,20 @@ def add_adapters(llm: Backbone, config: LoraConfig, *, audio: bool, seed: int = 
                 llm.audio, config, [name for name, part in parts if isinstance(part, nn.Linear)]
             )
     for name, parameter in llm.named_parameters():
-        parameter.requires_grad_(_MARK in name)
-        if _MARK in name:
+        parameter.requires_grad_(is_adapter(name))
+        if is_adapter(name):
             parameter.data = parameter.data.float()
     llm.train(llm.training)  # a fresh adapter would drop out even in inference mode
 
 
+def is_adapter(name: str) -> bool:
+    """Tell a tensor that adapters added from one of the layer they were added to."""
+    return _MARK in name
+
+
 def adapter_names(llm: Backbone) -> tuple[str, ...]:
     """Name the tensors that adapters added."""
-    return tuple(name for name, _ in llm.named_parameters() if _MARK in name)
+    return tuple(name for name, _ in llm.named_parameters() if is_adapter(name))
 
 
 def adapter_state(llm: Backbone) -> dict[str, Tensor]:

@@ -71,6 +71,13 @@ class Backbone(nn.Module):
         """Type of the embeddings."""
         return self._embedding.weight.dtype
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """Its Transformer layers, one after the other."""
+        causal: Any = self.causal
+        layers: nn.ModuleList = causal.get_decoder().layers
+        return layers
+
     def recompute(self) -> None:
         """Compute activations again in the backward pass, instead of keeping them in memory.
 

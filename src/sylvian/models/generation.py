@@ -14,6 +14,7 @@ from sylvian.models.sentence_search import (
     Closed,
     GreedyConfig,
     NucleusConfig,
+    Others,
     Reader,
     run,
     start_search,
@@ -69,6 +70,7 @@ def generate(
     config: GreedyConfig | BeamConfig | NucleusConfig,
     *,
     words: WordConstraint | None = None,
+    others: Others | None = None,
 ) -> tuple[Generated, ...]:
     """Generate sentences for a batch, free-running, with a key-value cache.
 
@@ -80,6 +82,7 @@ def generate(
         batch: The recordings.
         config: Which search, and how long sentences may get.
         words: What may be written; None: anything.
+        others: Where the model is kept in shards; see `run`.
 
     Raises:
         DecodeError: the language model answers with NaN.
@@ -91,7 +94,7 @@ def generate(
             start_search(config, row, key, seconds=seconds, end=model.prompt.end, words=words)
             for row, (key, seconds) in enumerate(zip(batch.keys, _seconds(batch), strict=True))
         ]
-        run(Reader(model.llm, model.prompts(model.listen(batch))), searches)
+        run(Reader(model.llm, model.prompts(model.listen(batch))), searches, others=others)
     finally:
         model.train(was_training)
     return tuple(

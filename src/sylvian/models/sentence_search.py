@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -61,6 +61,10 @@ class NucleusConfig(_GenerationConfig):
 
 
 GenerationConfig = Annotated[GreedyConfig | BeamConfig | NucleusConfig, Field(discriminator="kind")]
+
+
+Others = Callable[[bool], bool]
+"""Says whether any of several processes goes on, when told whether this one does."""
 
 
 class Reader:
@@ -271,15 +275,25 @@ def start_search(
             return Sampling(config, row, key, cap=cap, end=end, words=words)
 
 
-def run(reader: Reader, searches: Sequence[Search]) -> None:
-    """Take all trials to their ends together; those that are done leave the batch."""
+def run(reader: Reader, searches: Sequence[Search], *, others: Others | None = None) -> None:
+    """Take all trials to their ends together; those that are done leave the batch.
+
+    Args:
+        reader: Has read the prompts.
+        searches: One for each trial.
+        others: Where the language model can only be called by all processes together; whoever is
+            done reads on for the others' sake, and nobody looks at what.
+    """
     while True:
         for search in searches:
             if search.open:
                 search.advance(reader.log_probs)
         prefixes = [own for search in searches for own in search.open]
-        if not prefixes:
+        if not (bool(prefixes) if others is None else others(bool(prefixes))):
             return
+        if not prefixes:
+            reader.read([0], [0])
+            continue
         reader.read([own.row for own in prefixes], [own.tokens[-1] for own in prefixes])
         for row, own in enumerate(prefixes):
             own.row = row

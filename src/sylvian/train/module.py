@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from sylvian.errors import SylvianError
+from sylvian.models.batch import Batch
 from sylvian.train.config import TrainConfig
 from sylvian.train.dataset import Passes
 from sylvian.train.exchange import add_gradients, add_up, begin_alike, n_processes, replicated
@@ -108,20 +110,26 @@ class Training(LightningModule):
         total = torch.zeros((), device=self.device)
         named = torch.zeros(len(self.task.parts), device=self.device)
         n_items = n_impossible = 0
-        counted = group.counted
-        # Shards are fetched by all processes together, so all have to make as many passes.
-        passes = group.batches if is_sharded(self.model) else counted
+        counted, passes = group.counted, self._passes(group)
         for at, batch in enumerate(passes):
             add_after_backward(self.model, at == len(passes) - 1)
+            if at >= len(counted):
+                parts = self.task.accompany(batch, epoch=self.state.epoch)
+                self.manual_backward(parts.total * 0.0)
+                continue
             parts = self.task.loss(batch, epoch=self.state.epoch)
-            own_items = parts.n_items if at < len(counted) else 0
-            self.manual_backward(parts.total * own_items)
-            total += parts.total.detach() * own_items
+            self.manual_backward(parts.total * parts.n_items)
+            total += parts.total.detach() * parts.n_items
             for place, name in enumerate(self.task.parts):
-                named[place] += parts.parts[name] * own_items
-            n_items += own_items
-            n_impossible += parts.n_impossible if at < len(counted) else 0
+                named[place] += parts.parts[name] * parts.n_items
+            n_items += parts.n_items
+            n_impossible += parts.n_impossible
         return GroupLoss(total, named, n_items, n_impossible, sum(map(len, counted)))
+
+    def _passes(self, group: Passes) -> Sequence[Batch]:
+        """Choose the batches; all processes make as many passes where none can make one alone."""
+        together = is_sharded(self.model) or (self.task.in_company and n_processes() > 1)
+        return group.batches if together else group.counted
 
     def _joined(self, own: GroupLoss) -> GroupLoss:
         """Add the losses and gradients of all processes: their shares are one group.
@@ -197,7 +205,9 @@ class Training(LightningModule):
         for batch in group.counted:
             self.task.validate(batch)
         if group.idle and is_sharded(self.model):
-            self.task.loss(group.batches[-1], epoch=self.state.epoch)  # keeps the others company
+            found = self.task.sums()
+            self.task.validate(group.batches[-1])  # keeps the others company
+            self.task.take_sums(found)
 
     def on_validation_epoch_end(self) -> None:
         """Add what all processes found; the same numbers choose the same epoch everywhere."""

@@ -1,41 +1,75 @@
-"""A model kept in shards: torch's fully_shard on the blocks of the Transformer, and the way back.
+"""A model kept in shards: torch's fully_shard on its Transformer layers, and the way back.
 
-Read-ins, read-outs, heads and norms stay whole in every process, with their gradients added like
+Divided are the blocks of a Transformer encoder, and the decoder layers of a frozen language model,
+each fetched when it is its turn and given back after it (as ZeRO-3 does). Read-ins, read-outs,
+heads, norms, adapters and embeddings stay whole in every process, with their gradients added like
 those of replicas: a process calls only the read-ins of its own trials, and a layer in shards can be
 called only by all together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from sylvian.errors import ConfigError
+from sylvian.models.adapters import is_adapter
+from sylvian.models.speechllm import SpeechLlm
 from sylvian.models.transformer import Transformer
+from sylvian.train.exchange import anyone
 
 
 def shard(model: nn.Module, mesh: DeviceMesh) -> None:
-    """Divide the blocks among the processes of `mesh`, in place.
+    """Divide the layers among the processes of `mesh`, in place.
 
-    From then on the model must be called by all processes together.
+    From then on the model must be called by all processes together, as often by each; see
+    `in_step`. Of a layer with adapters the frozen weights alone are divided, whatever their type:
+    the adapters, a hundredth of its size, stay whole and float32.
 
     Raises:
-        ConfigError: the encoder has no blocks.
+        ConfigError: there are no such layers.
     """
+    divided: set[nn.Parameter] = set()
+    for layer in _layers(model):
+        adapters = {own for name, own in layer.named_parameters() if is_adapter(name)}
+        divided |= set(layer.parameters()) - adapters
+        _sum_gradients(
+            fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=adapters)
+        )
+    if not divided:
+        raise ConfigError(
+            "train.strategy=fsdp divides the blocks of a Transformer or of a language model, and "
+            "this encoder has none; use ddp"
+        )
+    # the root has nothing of its own to divide, but lets layers fetch weights ahead of their turn
+    fully_shard(model, mesh=mesh, ignored_params=set(model.parameters()) - divided)
+    if isinstance(model, SpeechLlm):
+        for way in ("listen", "target_logits"):  # its objective comes in by these
+            register_fsdp_forward_method(model, way)
+
+
+def _layers(model: nn.Module) -> Iterator[nn.Module]:
     encoder = getattr(model, "encoder", None)
-    if not isinstance(encoder, Transformer):
-        raise ConfigError("train.strategy=fsdp divides the blocks of a Transformer; use ddp")
-    blocks = list(encoder.blocks)
-    inside = {parameter for block in blocks for parameter in block.parameters()}
-    for block in blocks:
-        _sum_gradients(fully_shard(block, mesh=mesh))
-    # the root has nothing of its own to divide, but lets blocks fetch weights ahead of their turn
-    fully_shard(model, mesh=mesh, ignored_params=set(model.parameters()) - inside)
+    if isinstance(encoder, Transformer):
+        yield from encoder.blocks
+    if isinstance(model, SpeechLlm):
+        yield from model.llm.layers
+
+
+def in_step(model: nn.Module) -> Callable[[bool], bool] | None:
+    """Give processes with a model in shards a way to agree on the next call; None: it is whole.
+
+    A process says whether it needs another call, and hears whether any does: then all make one.
+    """
+    if not is_sharded(model):
+        return None
+    return partial(anyone, device=next(model.parameters()).device)
 
 
 def is_sharded(model: nn.Module) -> bool:

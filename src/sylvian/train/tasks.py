@@ -54,6 +54,9 @@ class Task(ABC):
     """Where labels are looked up; None: no labels are wanted."""
     parts: tuple[str, ...] = ()
     """Parts of the loss that metrics.csv lists apart, where it has several."""
+    in_company: bool = False
+    """Whether all processes make as many passes in training, since the loss is about all of them.
+    Where the model is kept in shards they do in any case."""
 
     def better(self, value: float, best: float | None) -> bool:
         """Say whether `value` beats the best so far; the first one always does."""
@@ -80,6 +83,10 @@ class Task(ABC):
     @abstractmethod
     def loss(self, batch: Batch, *, epoch: int) -> LossParts:
         """Score a training batch."""
+
+    def accompany(self, batch: Batch, *, epoch: int) -> LossParts:
+        """Make the pass of `loss` for the other processes' sake; it will weigh nothing."""
+        return self.loss(batch, epoch=epoch)
 
     @abstractmethod
     def begin_validation(self) -> None:
