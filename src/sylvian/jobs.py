@@ -196,12 +196,12 @@ def _forward(job: Job, progress: Progress) -> Iterator[Logits]:
     """Encode in batches of similar length, in the precision the model was chosen in."""
     import torch
 
-    from sylvian.models.artefact import load_model
     from sylvian.models.batch import make_batch
     from sylvian.models.ctc import logits_of
     from sylvian.models.sessions import locate
+    from sylvian.models.speechllm_files import load_ctc
 
-    model = load_model(job.run.best)
+    model = load_ctc(job.run.best)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     paths = {info.key.session_path for info in job.infos}

@@ -14,12 +14,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What training left behind; `start` is the model whose trunk it began with."""
+    """What training left behind.
+
+    Attributes:
+        run: The run folder.
+        recipe: Name of the recipe.
+        best_epoch: Epoch (from 1) that validated best.
+        val_per: Its PER, where phonemes were learnt.
+        epochs: Epochs trained.
+        seconds: Time spent in them.
+        n_train: Training trials.
+        n_val: Validation trials.
+        n_impossible: Training trials too short for their phonemes.
+        n_parameters: Weights in training.
+        start: The model it began with.
+        val_wer: WER of the best epoch, where sentences were learnt.
+    """
 
     run: str
     recipe: str
     best_epoch: int
-    val_per: float
+    val_per: float | None
     epochs: int
     seconds: float
     n_train: int
@@ -27,6 +42,14 @@ class TrainResult:
     n_impossible: int
     n_parameters: int
     start: str | None = None
+    val_wer: float | None = None
+
+    @property
+    def validated(self) -> str:
+        """Say what chose the best epoch, and how well it did."""
+        if self.val_per is None:
+            return f"val WER {self.val_wer:.2%}"
+        return f"val PER {self.val_per:.2%}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def train(
     """
     from sylvian.jobs import labelled_trials, open_corpus
     from sylvian.recipes import build_recipe
-    from sylvian.starting import make_start, run_experiment
+    from sylvian.starting import make_start, run_experiment, settled
     from sylvian.training import begin_experiment, resume_experiment
 
     if resume is not None:
@@ -150,6 +150,7 @@ def train(
         recipe = build_recipe(name, overrides)
         labelled_trials(recipe, open_corpus(recipe, data))  # before hours of work for nothing
         start = make_start(recipe, data=data, runs=runs, progress=progress)
+        recipe = settled(recipe, start)
         experiment = begin_experiment(recipe, data=data, runs=runs, start=start)
     return run_experiment(experiment, data=data, progress=progress)
 

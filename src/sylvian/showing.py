@@ -17,6 +17,7 @@ from sylvian.data.corpora import CORPORA, FACTS, corpus_class
 from sylvian.data.corpora.base import CorpusFacts
 from sylvian.errors import ConfigError
 from sylvian.evaluate import Protocol
+from sylvian.outcomes import TrainResult
 from sylvian.recipes import RECIPES, Recipe, build_recipe
 from sylvian.runs import RunFolder
 
@@ -125,7 +126,7 @@ def _run(run: RunFolder) -> Shown:
     lines = list(_begun(run, f"{recipe.name} on {recipe.corpus}"))
     if outcome:
         lines.append(
-            f"  trained: val PER {outcome['val_per']:.2%} at epoch {outcome['best_epoch']} of "
+            f"  trained: {TrainResult(**outcome).validated} at epoch {outcome['best_epoch']} of "
             f"{outcome['epochs']}, {outcome['seconds']:.0f} s"
         )
     else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.outcomes import PretrainResult, TrainResult
-from sylvian.recipes import EarlierTask, Pretraining, PretrainingRecipe, Recipe
+from sylvian.recipes import EarlierTask, Phonemes, Pretraining, PretrainingRecipe, Recipe
 from sylvian.runs import RunFolder, alone
 from sylvian.types import Progress, silent
 
@@ -37,19 +37,55 @@ def make_start(
     start = recipe.start
     if start is None:
         return None
-    if recipe.encoder.kind != "transformer":
+    if recipe.encoder.kind != "transformer" and not isinstance(start, Phonemes):
         raise ConfigError("only a Transformer's trunk can start from another; use start=null")
     if isinstance(start, Pretraining):
         target = recipe.corpus, (recipe.participant,) if recipe.participant else ()
         stage = start.recipe(recipe.encoder)
         done = run_pretraining(stage, target, data=data, runs=runs, progress=progress)
         return RunFolder(Path(done.run)).best
+    if isinstance(start, Phonemes):
+        return _phonemes(recipe, start, data=data, runs=runs, progress=progress)
     if isinstance(start, EarlierTask):
         changes = {"name": "tfs", "start": None, "strategies": start.strategies}
         earlier = recipe.model_copy(update=changes | {"corpus": start.corpus or recipe.corpus})
         experiment = begin_experiment(earlier, data=data, runs=runs, start=None)
         return _resumable(experiment, data=data, progress=progress)
     return saved_model(start.path, runs)
+
+
+def settled(recipe: Recipe, start: Path | None) -> Recipe:
+    """Give an end-to-end recipe the encoder it really starts from, time masking apart.
+
+    Raises:
+        CheckpointError: there is no phoneme model in `start`.
+    """
+    from sylvian.models.speechllm_files import load_ctc
+    from sylvian.models.transformer import TransformerConfig
+
+    if recipe.end_to_end is None or start is None:
+        return recipe
+    found, wanted = load_ctc(start).encoder.config, recipe.encoder
+    if isinstance(found, TransformerConfig) and isinstance(wanted, TransformerConfig):
+        found = found.model_copy(update={"mask_ratio": wanted.mask_ratio})
+    return recipe.model_copy(update={"encoder": found})
+
+
+def _phonemes(
+    recipe: Recipe, start: Phonemes, *, data: Path, runs: Path, progress: Progress
+) -> Path:
+    """Make, or find, the phoneme stage of an end-to-end recipe, on the same trials."""
+    from sylvian.recipes import build_recipe
+    from sylvian.training import begin_experiment
+
+    earlier = build_recipe(start.recipe, [f"corpus={recipe.corpus}", *start.overrides])
+    if earlier.end_to_end is not None:
+        raise ConfigError(f"start.recipe={start.recipe}: learns sentences; name one of phonemes")
+    same = ("participant", "strategies", "splits", "normalize")
+    earlier = earlier.model_copy(update={name: getattr(recipe, name) for name in same})
+    before = make_start(earlier, data=data, runs=runs, progress=progress)
+    experiment = begin_experiment(earlier, data=data, runs=runs, start=before)
+    return _resumable(experiment, data=data, progress=progress)
 
 
 def _resumable(experiment: Experiment, *, data: Path, progress: Progress) -> Path:

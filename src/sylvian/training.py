@@ -18,8 +18,9 @@ from sylvian.types import EditCounts, Logits, Progress, TrialInfo
 
 if TYPE_CHECKING:
     from sylvian.data.store import PreparedCorpus
-    from sylvian.models.base import Encoder
+    from sylvian.models.ctc import CtcModel
     from sylvian.models.sessions import SessionSpec
+    from sylvian.train import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +97,14 @@ def fit_experiment(
         CheckpointError: the model to start from does not fit, or changed since the run began.
     """
     from sylvian.evaluate import Protocol
-    from sylvian.models.ctc import CtcModel
-    from sylvian.models.encoder import build_encoder
-    from sylvian.text import phoneme_vocabulary
-    from sylvian.train import CtcTask, fit
+    from sylvian.train import fit
     from sylvian.train.processes import leads
 
     recipe, run, corpus = experiment.recipe, experiment.run, experiment.corpus
     trained, validated = trials
-    sessions = _sessions([*trained, *validated], corpus)
-    encoder = build_encoder(recipe.encoder, sessions, seed=recipe.train.seed)
-    _load_start(experiment, encoder)
-    model = CtcModel(encoder, phoneme_vocabulary(), seed=recipe.train.seed)
+    task = _task(experiment, _sessions([*trained, *validated], corpus))
     outcome = fit(
-        CtcTask(model, _greedy_errors),
+        task,
         train=trained,
         val=validated,
         read=corpus.read,
@@ -122,20 +117,40 @@ def fit_experiment(
     if leads():
         protocol = Protocol.open(run.path)
         protocol.state(split_rule=recipe.splits, sees_future=corpus.sees_future)
-        protocol.selected("best epoch by PER", "val", [info.key for info in validated])
+        chosen = [info.key for info in validated]
+        protocol.selected(f"best epoch by {task.label}", "val", chosen)
     return TrainResult(
         run=str(run.path),
         recipe=recipe.name,
         best_epoch=outcome.best_epoch,
-        val_per=outcome.best_value,
+        val_per=None if recipe.end_to_end else outcome.best_value,
+        val_wer=outcome.best_value if recipe.end_to_end else None,
         epochs=outcome.epochs,
         seconds=outcome.seconds,
         n_train=len(trained),
         n_val=len(validated),
         n_impossible=outcome.n_impossible,
-        n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        n_parameters=sum(p.numel() for p in task.model.parameters() if p.requires_grad),
         start=None if experiment.start is None else str(experiment.start),
     )
+
+
+def _task(experiment: Experiment, sessions: Sequence[SessionSpec]) -> Task:
+    """Build what is trained: phonemes by CTC, or sentences by a language model."""
+    from sylvian.evaluate import word_edits
+    from sylvian.models.ctc import CtcModel
+    from sylvian.models.encoder import build_encoder
+    from sylvian.speakers import sentence_task
+    from sylvian.text import phoneme_vocabulary
+    from sylvian.train import CtcTask
+
+    recipe, seed = experiment.recipe, experiment.recipe.train.seed
+    encoder = build_encoder(recipe.encoder, sessions, seed=seed)
+    model = CtcModel(encoder, phoneme_vocabulary(), seed=seed)
+    _load_start(experiment, model)
+    if recipe.end_to_end is None:
+        return CtcTask(model, _greedy_errors)
+    return sentence_task(recipe, model, word_edits)
 
 
 # --------------------------------------------------------------------- start
@@ -184,9 +199,10 @@ def saved_model(name: str, runs: Path) -> Path:
     )
 
 
-def _load_start(experiment: Experiment, encoder: Encoder) -> None:
-    """Bring the trunk over; every tensor is compared with the file after loading."""
+def _load_start(experiment: Experiment, model: CtcModel) -> None:
+    """Bring the trunk over, or all of a phoneme model; every tensor is compared after loading."""
     from sylvian.models.pretrained import copy_read_ins, load_trunk
+    from sylvian.speakers import take_phonemes
 
     start = experiment.start
     if start is None:
@@ -198,7 +214,11 @@ def _load_start(experiment: Experiment, encoder: Encoder) -> None:
         )
     wanted = experiment.recipe.start
     how = wanted.read_ins if isinstance(wanted, (Checkpoint, Pretraining)) else "new"
-    names = load_trunk(encoder, start, read_ins=how == "same")
+    encoder = model.encoder
+    if experiment.recipe.end_to_end is not None:
+        names = take_phonemes(model, start, read_ins=how == "same")
+    else:
+        names = load_trunk(encoder, start, read_ins=how == "same")
     copied = copy_read_ins(encoder, start, _spikes(experiment.corpus)) if how == "spikes" else ()
     told = {"tensors": list(names), "read_ins": list(copied)}
     experiment.run.write("start.json", known | told)

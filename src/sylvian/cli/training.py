@@ -59,6 +59,6 @@ def train(
     finish(
         result,
         json,
-        f"{result.run}: best val PER {result.val_per:.2%} at epoch {result.best_epoch} "
+        f"{result.run}: best {result.validated} at epoch {result.best_epoch} "
         f"of {result.epochs} ({result.seconds:.0f} s)",
     )

@@ -46,6 +46,13 @@ class Batch:
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         return replace(self, **moved)
 
+    def only(self, rows: Sequence[int]) -> Batch:
+        """Return some of the trials; the padding stays as long as it was."""
+        chosen = torch.tensor(rows, dtype=torch.int64, device=self.n_bins.device)
+        names = ("features", "n_bins", "session", "labels", "n_labels")
+        picked = {name: getattr(self, name)[chosen] for name in names}
+        return replace(self, keys=tuple(self.keys[row] for row in rows), **picked)
+
 
 def make_batch(
     trials: Sequence[Trial], *, session_index: Mapping[str, int], vocabulary: Vocabulary | None

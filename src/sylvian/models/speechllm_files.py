@@ -15,9 +15,11 @@ from sylvian.errors import CheckpointError, ConfigError
 from sylvian.models.adapters import LoraConfig, adapter_names, adapter_state, add_adapters
 from sylvian.models.artefact import (
     check_tensors,
+    load_model,
     read_description,
     read_weights,
     replaced_folder,
+    standing_folder,
 )
 from sylvian.models.backbones import Backbone, BackboneIdentity
 from sylvian.models.ctc import CtcModel
@@ -61,6 +63,15 @@ def trained_state(model: SpeechLlm) -> dict[str, Tensor]:
     The queue of negatives belongs to a run in progress, not to the model.
     """
     return _trained(model.state_dict())
+
+
+def trainable_state(model: SpeechLlm) -> dict[str, Tensor]:
+    """Give all that a training may change, as a run in progress has to keep it.
+
+    The frozen base is left out, the adapters and the queue of negatives are not.
+    """
+    adapters = {_LLM + name for name in adapter_names(model.llm)}
+    return {k: v for k, v in model.state_dict().items() if k in adapters or not k.startswith(_LLM)}
 
 
 def save_speech_llm(
@@ -147,6 +158,28 @@ def load_adapters(folder: Path, llm: Backbone) -> LoraConfig:
     check_tensors(adapter_state(llm), adapters, folder / ADAPTERS)
     llm.load_state_dict(adapters, strict=False)
     return description.lora
+
+
+def load_ctc(folder: Path) -> CtcModel:
+    """Read an encoder with its CTC head alone, without any language model, in inference mode.
+
+    Args:
+        folder: What `save_model` or `save_speech_llm` wrote.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or there is no head.
+    """
+    if not (standing_folder(folder) / FILE).is_file():
+        return load_model(folder)
+    description, folder = read_description(folder, SpeechLlmFile, FILE)
+    model = _source(description)
+    if not isinstance(model, CtcModel):
+        raise CheckpointError(f"{folder / FILE}: the encoder was saved without a CTC head")
+    every = read_weights(folder / _WEIGHTS)
+    own = {k: v for k, v in every.items() if k.startswith(("encoder.", "head."))}
+    check_tensors(model.state_dict(), own, folder / _WEIGHTS)
+    model.load_state_dict(own, strict=True)
+    return model.eval()
 
 
 def read_speech_llm(folder: Path) -> SpeechLlmFile:

@@ -4,12 +4,15 @@ from collections.abc import Iterable
 
 from sylvian.config import override
 from sylvian.errors import ConfigError
+from sylvian.recipes.endtoend import EndToEnd
 from sylvian.recipes.recipe import Recipe
 from sylvian.recipes.recipe import build_recipe as _build
+from sylvian.recipes.sentences import end_to_end
 from sylvian.recipes.speech import rnn, tfs
 from sylvian.recipes.start import (
     Checkpoint,
     EarlierTask,
+    Phonemes,
     Pretraining,
     PretrainingRecipe,
 )
@@ -29,12 +32,15 @@ RECIPES = {
     "exclude_target": exclude_target,
     "same_participant_ssl": same_participant_ssl,
     "cross_task_only": cross_task_only,
+    "end_to_end": end_to_end,
 }
 
 __all__ = [
     "RECIPES",
     "Checkpoint",
     "EarlierTask",
+    "EndToEnd",
+    "Phonemes",
     "Pretraining",
     "PretrainingRecipe",
     "Recipe",

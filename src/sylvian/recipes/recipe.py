@@ -13,6 +13,7 @@ from sylvian.decode.config import DecodeConfig
 from sylvian.errors import ConfigError
 from sylvian.models.encoder import EncoderConfig
 from sylvian.models.transformer import TransformerConfig
+from sylvian.recipes.endtoend import EndToEnd
 from sylvian.recipes.start import Start
 from sylvian.train.augment import AugmentConfig
 from sylvian.train.config import TrainConfig
@@ -41,6 +42,9 @@ class Recipe(Config):
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
     decode: DecodeConfig = DecodeConfig()
+    end_to_end: EndToEnd | None = Field(
+        None, description="speak to a language model in sentences; null: phonemes, for a cascade"
+    )
 
 
 def build_recipe(

@@ -81,7 +81,18 @@ class Checkpoint(Config):
     read_ins: ReadInsFrom = Field("new", description=_READ_INS)
 
 
-Start = Annotated[Pretraining | EarlierTask | Checkpoint, Field(discriminator="kind")]
+class Phonemes(Config):
+    """Learn phonemes of the same trials first, by a recipe of its own: encoder and head go on.
+
+    Source: the stages of BIT, paper.md section 6.6.
+    """
+
+    kind: Literal["phonemes"] = "phonemes"
+    recipe: str = Field("all", description="recipe of the phoneme stage, its pretraining included")
+    overrides: tuple[str, ...] = Field((), description="its settings, key=value")
+
+
+Start = Annotated[Pretraining | EarlierTask | Phonemes | Checkpoint, Field(discriminator="kind")]
 
 
 class PretrainingRecipe(Config):
