@@ -150,7 +150,7 @@ def _scores(texts: Sequence[str], llm: str, cache: Path | None) -> dict[str, flo
     from sylvian.models.hub import open_text_lm
 
     lm = open_text_lm(llm)
-    return score_texts(texts, lm, cache=ScoreCache(cache) if cache else None)[0]
+    return score_texts(texts, lm, cache=ScoreCache(cache) if cache else None).nats
 
 
 def _row(counts: Sequence[EditCounts], singles: Sequence[Sequence[EditCounts]]) -> dict[str, Any]:

@@ -37,11 +37,13 @@ class Rescored:
         nbests: The lists, sorted by the total score.
         n_sentences: Distinct candidates.
         n_known: Those of them that the cache knew.
+        seconds: What reading all of them takes.
     """
 
     nbests: list[NBest]
     n_sentences: int
     n_known: int
+    seconds: float = 0.0
 
 
 def rescore_split(
@@ -75,9 +77,8 @@ def rescore_split(
         n_bytes = lm.n_bytes
     seconds = time.perf_counter() - began
     write_nbest(path, found.nbests)
-    told = {"llm": rescorer and asdict(rescorer), "second_pass": _cost(found, seconds, n_bytes)}
-    if rescorer and told["second_pass"] is None:  # as measured before
-        told["second_pass"] = made.get("second_pass")
+    cost = {"seconds": found.seconds, "weight_bytes": n_bytes} if rescorer else None
+    told = {"llm": rescorer and asdict(rescorer), "second_pass": cost}
     job.run.write(f"{job.split}/decode.json", made | told)
     ranked = zip((rerank(one, setting.decode) for one in before), found.nbests, strict=True)
     return RescoreResult(
@@ -92,14 +93,6 @@ def rescore_split(
         n_changed=sum(old.best.text != new.best.text for old, new in ranked),
         seconds=seconds,
     )
-
-
-def _cost(found: Rescored, seconds: float, n_bytes: int) -> dict[str, float] | None:
-    """Say what reading every sentence takes; None where the cache knew most of them."""
-    fresh = found.n_sentences - found.n_known
-    if 2 * fresh < found.n_sentences or not fresh:
-        return None
-    return {"seconds": seconds * found.n_sentences / fresh, "weight_bytes": n_bytes}
 
 
 def _open(
@@ -145,9 +138,9 @@ def rescore(
     Source: paper.md section 5.2, formulas 5 and 6.
     """
     texts = {h.text for nbest in nbests for h in nbest.hypotheses}
-    scores, n_known = score_texts(texts, lm, cache=cache, progress=progress)
-    rescored = [rerank_all(with_llm(nbest, scores), decode) for nbest in nbests]
-    return Rescored(rescored, len(texts), n_known)
+    scored = score_texts(texts, lm, cache=cache, progress=progress)
+    rescored = [rerank_all(with_llm(nbest, scored.nats), decode) for nbest in nbests]
+    return Rescored(rescored, len(texts), scored.n_known, scored.seconds)
 
 
 def without_llm(nbests: Iterable[NBest], *, decode: DecodeConfig) -> list[NBest]:

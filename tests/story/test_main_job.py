@@ -1,7 +1,6 @@
 """The whole story through the command line, on a simulated participant in a published layout."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -201,31 +200,6 @@ def test_a_language_model_reads_the_candidates_again(home: Path, sylvian: Call) 
     undone = sylvian("rescore", run, *val, "--llm", "none", "--json").json
     assert undone["llm"] is None
     assert read_texts(lists) == read_texts(first_pass)
-
-
-def test_seeds_are_merged(home: Path, sylvian: Call) -> None:
-    first = next((home / "runs").glob("tfs-*"))
-    recipe = ["tfs", "corpus=synthetic", "splits=bit", *SMALL]
-    second = Path(sylvian("train", *recipe, "train.seed=7", "--json").json["run"])
-    lm, out = home / "lm.arpa.gz", home / "merged.jsonl"
-    for run in (first, second):
-        sylvian("decode", run, "--split", "val", "--lm", lm)
-    singles = [sylvian("score", run, "--split", "val", "--json").json for run in (first, second)]
-    merged = sylvian("merge", first, second, "--split", "val", "--out", out, "--json").json
-    assert [row["wer"] for row in merged["rows"][:2]] == [single["wer"] for single in singles]
-    assert merged["rows"][2]["name"] == "merged"
-    assert merged["rows"][2]["seconds"] == pytest.approx(
-        sum(row["seconds"] for row in merged["rows"][:2])
-    )
-    best = min(single["wer"] for single in singles)
-    assert merged["gain"] == pytest.approx(merged["rows"][2]["wer"] - best)
-    lines = [json.loads(line) for line in out.read_text().splitlines()]
-    assert len(lines) == merged["n_trials"] == 8
-    assert all(line["risks"] == sorted(line["risks"]) for line in lines)
-    table = sylvian("merge", first, second, "--split", "val").out
-    assert "minimum risk" in table and second.name in table
-    assert "two or more" in sylvian("merge", first, first, "--split", "val").err
-    shutil.rmtree(second)
 
 
 def read_texts(path: Path) -> list[set[tuple[str, float, float | None]]]:

@@ -11,8 +11,9 @@ import sys
 
 import typer
 
-from sylvian.cli.decoding import decode, lm_build, merge, report, rescore, score, tune
+from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
 from sylvian.cli.llm import llm
+from sylvian.cli.merging import merge
 from sylvian.cli.recordings import check, fetch, prepare, show
 from sylvian.cli.studies import demo, probe, study, sweep
 from sylvian.cli.submissions import card, grade, submit

@@ -1,4 +1,4 @@
-"""Verbs from runs to sentences and rates: lm build, decode, rescore, tune, score, merge, report."""
+"""Verbs from runs to sentences and rates: lm build, decode, rescore, tune, score, report."""
 
 from __future__ import annotations
 
@@ -118,23 +118,6 @@ def score(
 
     result = pipeline.score(pipeline.open_run(run, runs), split)
     finish(result.summary(), json, result.table())
-
-
-def merge(
-    run: Annotated[list[str], typer.Argument(help="Two or more runs, such as seeds of a recipe.")],
-    split: Split,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="JSON lines for candidates and expected errors.")
-    ] = None,
-    runs: Runs = Path("runs"),
-    json: Json = False,
-) -> None:
-    """Merge what several runs made of a split, and score it beside them."""
-    from sylvian import pipeline
-    from sylvian.merging import merge_runs
-
-    result = merge_runs([pipeline.open_run(name, runs) for name in run], split, out=out)
-    finish(result, json, result.table())
 
 
 def report(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,6 +19,7 @@ _CREATE = (
 )
 _PATIENCE_S = 60.0  # another process may be writing
 CHUNK = 2000  # sentences scored between two writes of the cache
+SAMPLE = 64  # known sentences scored again, to see what scoring takes
 
 
 @runtime_checkable
@@ -78,13 +81,29 @@ class ScoreCache:
             ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Sentences with a language model's scores.
+
+    Attributes:
+        nats: Text -> log-probability.
+        n_known: Texts whose scores the cache knew.
+        seconds: What scoring all of them takes, extrapolated from those that were scored now; where
+            most were known, from a few that are scored again to see.
+    """
+
+    nats: dict[str, float]
+    n_known: int
+    seconds: float
+
+
 def score_texts(
     texts: Iterable[str],
     lm: SentenceScorer,
     *,
     cache: ScoreCache | None = None,
     progress: Progress = silent,
-) -> tuple[dict[str, float], int]:
+) -> Scored:
     """Score sentences that the cache does not know; neighbours in spelling are scored together.
 
     Args:
@@ -93,9 +112,6 @@ def score_texts(
         cache: Scores of earlier calls; new ones are added, chunk by chunk.
         progress: Told how many new sentences are scored.
 
-    Returns:
-        Text -> log-probability (nats), and how many were known.
-
     Raises:
         DecodeError: a sentence cannot be scored, or the cache cannot be used.
     """
@@ -103,6 +119,7 @@ def score_texts(
     known = cache.find(lm.digest, wanted) if cache else {}
     fresh = [text for text in wanted if text not in known]
     scores: dict[str, float] = {}
+    began = time.perf_counter()
     for first in range(0, len(fresh), CHUNK):
         chunk = fresh[first : first + CHUNK]
         found = dict(zip(chunk, map(float, lm.score_sentences(chunk)), strict=True))
@@ -110,4 +127,8 @@ def score_texts(
             cache.add(lm.digest, found)
         scores |= found
         progress("rescore", len(scores), len(fresh), lm.name)
-    return known | scores, len(known)
+    if 2 * len(fresh) < len(wanted):
+        fresh, began = wanted[:SAMPLE], time.perf_counter()
+        lm.score_sentences(fresh)
+    each_s = (time.perf_counter() - began) / max(1, len(fresh))
+    return Scored(known | scores, len(known), each_s * len(wanted))
