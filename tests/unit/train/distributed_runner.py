@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,18 @@ if __name__ == "__main__":
 from sylvian.decode.greedy import greedy
 from sylvian.errors import SylvianError
 from sylvian.evaluate.rates import count_edits
+from sylvian.models.adapters import LoraConfig
 from sylvian.models.batch import Batch
 from sylvian.models.ctc import LossParts
+from sylvian.models.endtoend import LossWeights
+from sylvian.models.speechllm import build_speech_llm
 from sylvian.train import AugmentConfig, CtcTask, FitResult, PretrainingTask, TrainConfig, fit
 from sylvian.train.exchange import meet
-from unit.train.conftest import make_toy
+from sylvian.train.sentences import SentenceTask
+from sylvian.train.tasks import Task
+from tiny.llms import SENTENCES, backbone, tokenizer
+from tiny.speech import settings
+from unit.train.conftest import Toy, make_toy
 from unit.train.test_pretraining import model_of, recordings
 
 # A larger epsilon than the default: where a gradient is zero but for rounding (a key's bias),
@@ -45,6 +53,8 @@ CASES: dict[str, dict[str, Any]] = {
     "pretraining-fsdp": {"task": "pretraining", "strategy": "fsdp"},
     "resumed-fsdp": {"task": "ctc", "strategy": "fsdp", "fails_at": 3},
     "half-fsdp": {"task": "ctc", "strategy": "fsdp", "fails_at": 3},
+    "sentences-ddp": {"task": "sentences"},
+    "sentences-fsdp": {"task": "sentences", "strategy": "fsdp", "fails_at": 3},
 }
 TROUBLE: dict[str, dict[str, Any]] = {
     "endless": {"task": "ctc", "epochs": 100_000},
@@ -52,7 +62,7 @@ TROUBLE: dict[str, dict[str, Any]] = {
 }
 
 
-class Failing(CtcTask):
+class Failing(Task):
     """Fails at one call of `validate` in every process, or at one of `loss` in the second."""
 
     fails_at = 0
@@ -70,6 +80,41 @@ class Failing(CtcTask):
         return super().loss(batch, epoch=epoch)
 
 
+class FailingCtc(Failing, CtcTask):
+    """Phonemes."""
+
+
+class FailingSentences(Failing, SentenceTask):
+    """Sentences."""
+
+
+def phoneme_task(toy: Toy) -> FailingCtc:
+    return FailingCtc(toy.model(), lambda logits, truth: count_edits(truth, greedy(logits).tokens))
+
+
+def sentence_task(toy: Toy) -> FailingSentences:
+    """Let a toy encoder speak to a tiny language model, with every part of the loss."""
+    llm = backbone("llama")
+    llm.recompute()
+    config = settings(lora=LoraConfig(dropout=0.0))
+    model = build_speech_llm(toy.model(), llm, tokenizer(), config, seed=3)
+    losses = LossWeights(contrastive=0.5, ctc=0.25)
+    return FailingSentences(
+        model,
+        losses,
+        lambda truth, found: count_edits(truth.split(), found.split()),
+        n_generated=3,
+    )
+
+
+def said(toy: Toy) -> Toy:
+    """Let every trial of a toy corpus say one of a few sentences."""
+    for number, (key, trial) in enumerate(toy.trials.items()):
+        info = replace(trial.info, sentence=SENTENCES[number % len(SENTENCES)])
+        toy.trials[key] = replace(trial, info=info)
+    return toy
+
+
 def train(
     run: Path,
     *,
@@ -79,14 +124,12 @@ def train(
     resume: bool = False,
     **how: Any,
 ) -> FitResult:
-    """Train one of the two tasks; `how` says by how many processes."""
+    """Train one of the tasks; `how` says by how many processes."""
     torch.set_num_threads(1)
-    if task == "ctc":
-        toy = make_toy()
+    if task != "pretraining":
+        toy = said(make_toy())
         read, infos = toy.read, [trial.info for trial in toy.trials.values()]
-        task_of = Failing(
-            toy.model(), lambda logits, truth: count_edits(truth, greedy(logits).tokens)
-        )
+        task_of = sentence_task(toy) if task == "sentences" else phoneme_task(toy)
         task_of.fails_at, task_of.fails_in_second = fails_at, fails_in_second
     else:
         trials = recordings()

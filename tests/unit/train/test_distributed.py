@@ -48,13 +48,13 @@ def tensors(run: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
-    for task in ("ctc", "pretraining"):
+    for task in ("ctc", "pretraining", "sentences"):
         runner.train(folder / task, task=task, **runner.ALONE)
     return folder
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-@pytest.mark.parametrize("task", ["ctc", "pretraining"])
+@pytest.mark.parametrize("task", ["ctc", "pretraining", "sentences"])
 def test_two_processes_learn_what_one_learns(pair, alone, task, strategy):
     assert_alike(pair / f"{task}-{strategy}", alone / task)
 
