@@ -2,28 +2,31 @@ import subprocess
 import sys
 from pathlib import Path
 
-from merge_seeds import N_FOLDS, Candidates, merged, with_llm
+from merge_seeds import N_FOLDS, Candidates, Helpers, table, with_llm
 
 
 def candidates() -> Candidates:
     truth = [f"we go {n}" for n in range(20)]
     said = [[t, t, f"they {t}"] if n % 2 else [f"{t} x", f"y {t}", t] for n, t in enumerate(truth)]
-    return Candidates("made up", truth, said, [n % N_FOLDS for n in range(20)])
+    folds = [n % N_FOLDS for n in range(20)]
+    return Candidates("made up", truth, said, folds, [n < 5 for n in range(20)])
 
 
 def test_votes_decide_and_a_language_model_settles_ties() -> None:
     made = candidates()
-    found = merged(made)
-    assert all(one.best == made.truth[n] for n, one in enumerate(found))
+    found = table(made, Helpers())
+    assert found["rows"]["votes (minimum risk)"]["wer"] == 0.0
+    assert found["rows"]["votes (minimum risk)"]["against_best_seed"]["difference"] < 0
+    assert (found["n_seen"], found["n_alike"], found["oracle"]) == (5, 0, 0.0)
     nats = {t: -1.0 if t in made.truth else -50.0 for said in made.said for t in said}
-    texts, weights = with_llm(made, found, nats)
+    texts, weights = with_llm(made, made.pools(), nats)
     assert texts == made.truth and len(weights) == N_FOLDS
 
 
 def test_a_language_model_that_errs_gets_no_weight() -> None:
     made = candidates()
     nats = {t: -90.0 if t in made.truth else -1.0 for said in made.said for t in said}
-    texts, weights = with_llm(made, merged(made), nats)
+    texts, weights = with_llm(made, made.pools(), nats)
     assert texts == made.truth
     assert set(weights) == {0.0}
 
