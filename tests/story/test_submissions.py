@@ -75,6 +75,23 @@ def test_a_rehearsal_is_graded_as_it_is_scored(home: Path, sylvian: Call) -> Non
     assert sylvian("grade", out).status == 2
 
 
+def test_errors_are_analysed_where_there_are_labels(home: Path, sylvian: Call) -> None:
+    run, out = next((home / "runs").glob("tfs-*")), home / "errors"
+    lm, text = home / "lm.arpa.gz", home / "text.txt"
+    text.write_text("I am good.\nWhere is my family?\nPlease bring my glasses.\n")
+    sylvian("lm", "build", "--text", text, "--order", 2, "--out", lm)
+    sylvian("decode", run, "--split", "val", "--lm", lm)
+    told = sylvian("errors", run, "--split", "val", "--out", out, "--json").json
+    assert (told["system"], told["n_trials"]) == ("n-gram", 8)
+    assert {"where", "repairs", "oracle", "phonemes-by-errors"} <= set(told["figures"])
+    numbers = json.loads((out / "errors.json").read_text())
+    assert list(numbers["repairs"]) == ["looked up \u2192 n-gram"]
+    assert (out / "repairs.csv").read_text().startswith("panel,change,outcome,share")
+    withheld = sylvian("errors", run, "--split", "holdout", "--out", out)
+    assert withheld.status == 1
+    assert "withheld" in withheld.err
+
+
 def test_the_card_says_what_a_user_must_know(home: Path, sylvian: Call) -> None:
     run = next((home / "runs").glob("tfs-*"))
     told = sylvian("card", run, "--out", home / "card.md", "--licence", "CC-BY-4.0", "--json").json

@@ -11,6 +11,7 @@ import sys
 
 import typer
 
+from sylvian.cli.auditing import errors
 from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
 from sylvian.cli.llm import llm
 from sylvian.cli.merging import merge
@@ -33,7 +34,7 @@ for _verb in (
     *(demo, fetch, prepare, check, show),
     *(pretrain, train, sweep, probe, study),
     *(decode, llm, rescore, tune, score, merge, report),
-    *(submit, grade, card),
+    *(errors, submit, grade, card),
 ):
     app.command()(_verb)
 lm_app = typer.Typer(help="Language models for the first pass.", no_args_is_help=True)

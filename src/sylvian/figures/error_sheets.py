@@ -1,0 +1,124 @@
+"""The figures of an error analysis at printed size: phonemes, words, where, what was repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+
+from sylvian.evaluate.analysis import ErrorAnalysis
+from sylvian.evaluate.pairs import PAPER
+from sylvian.figures.accuracy import error_by_session, error_rates, group_name, nice_top
+from sylvian.figures.breakdown import oracle_curve, rates_along
+from sylvian.figures.confusion import Order, confusion_key, confusion_matrix
+from sylvian.figures.mistakes import pair_rows, repair_rows
+from sylvian.figures.style import DOUBLE_MM, INK, SINGLE_MM, canvas, panel
+from sylvian.figures.word_errors import word_matrix
+
+ORDERS: tuple[Order, ...] = ("errors", "articulation")
+N_PAIRS = 15
+ROW_MM = 4.4
+BESIDE_MM = 36.0
+LETTER_MM = 1.25
+
+
+def error_figures(analysis: ErrorAnalysis, *, colour: str = INK) -> dict[str, Figure]:
+    """Draw everything an error analysis found; what it did not find has no figure.
+
+    Args:
+        analysis: The numbers.
+        colour: The encoder's (`encoder_colour`).
+
+    Returns:
+        Figures by name, ready for `save`.
+    """
+    return dict(_figures(analysis, colour))
+
+
+def _figures(analysis: ErrorAnalysis, colour: str) -> Iterator[tuple[str, Figure]]:
+    if analysis.phonemes is not None and analysis.phonemes.errors.any():
+        for order in ORDERS:
+            yield f"phonemes-by-{order}", _phonemes(analysis, order)
+    if analysis.pairs:
+        yield "phoneme-pairs", _pairs(analysis)
+    if analysis.words.pairs:
+        yield "words", _words(analysis, least=1)
+    if analysis.words.seen(2).pairs:
+        yield "words-seen-twice", _words(analysis, least=2)
+    yield "where", _where(analysis, colour)
+    yield "sessions", _sessions(analysis, colour)
+    if analysis.rates.get("prompt_set"):
+        yield "prompt-sets", _prompt_sets(analysis, colour)
+    if analysis.oracle:
+        yield "oracle", _oracle(analysis, colour)
+    if analysis.repairs:
+        yield "repairs", _repairs(analysis)
+
+
+def _phonemes(analysis: ErrorAnalysis, order: Order) -> Figure:
+    figure = canvas(DOUBLE_MM, 184)
+    if analysis.phonemes is not None:
+        confusion_matrix(panel(figure, 12, 18, 156, 156), analysis.phonemes, order=order)
+    confusion_key(panel(figure, 132, 2, 22, 8))
+    return figure
+
+
+def _pairs(analysis: ErrorAnalysis) -> Figure:
+    named = {tuple(sorted(pair)) for pair in PAPER}
+    shown = [p for p in analysis.pairs if p.rank <= N_PAIRS or (p.first, p.second) in named]
+    height = ROW_MM * len(shown)
+    figure = canvas(SINGLE_MM, 18 + height)
+    pair_rows(panel(figure, 13, 8, SINGLE_MM - 13 - 34, height), shown, marked=PAPER)
+    return figure
+
+
+def _words(analysis: ErrorAnalysis, *, least: int) -> Figure:
+    figure = canvas(DOUBLE_MM * 0.75, 92)
+    note = "" if least < 2 else f"each {least} times or more"
+    word_matrix(panel(figure, 11, 7, 74, 74), analysis.words.seen(least), n_named=25, note=note)
+    return figure
+
+
+def _where(analysis: ErrorAnalysis, colour: str) -> Figure:
+    kinds = ("length", "frequency", "position")
+    figure = canvas(DOUBLE_MM, 58)
+    top = nice_top([score for kind in kinds for score in analysis.rates[kind]])
+    for place, kind in enumerate(kinds):
+        label = "Word error rate (%)" if kind == "length" else "Words missed (%)"
+        axis = panel(figure, 12 + 59 * place, 6, 47, 37)
+        rates_along(axis, analysis.rates[kind], ylabel=label, colour=colour, top=top)
+    return figure
+
+
+def _sessions(analysis: ErrorAnalysis, colour: str) -> Figure:
+    figure = canvas(DOUBLE_MM, 51)
+    axis = panel(figure, 11, 6, 168, 33)
+    error_by_session(axis, analysis.rates["session"], colour=colour)
+    return figure
+
+
+def _prompt_sets(analysis: ErrorAnalysis, colour: str) -> Figure:
+    scores = analysis.rates["prompt_set"]
+    names = [group_name(score.group) for score in scores]
+    left = 5 + LETTER_MM * max(map(len, names))
+    figure = canvas(SINGLE_MM + 20, 17 + 5.5 * len(scores))
+    axis = panel(figure, left, 6, SINGLE_MM + 20 - left - BESIDE_MM, 5.5 * len(scores))
+    paints = [colour] * len(scores)
+    error_rates(axis, scores, labels=names, colours=paints, panel="prompt set")
+    return figure
+
+
+def _oracle(analysis: ErrorAnalysis, colour: str) -> Figure:
+    figure = canvas(SINGLE_MM, 55)
+    oracle_curve(panel(figure, 12, 7, 72, 37), analysis.oracle, colour=colour)
+    return figure
+
+
+def _repairs(analysis: ErrorAnalysis) -> Figure:
+    labels = list(analysis.repairs)
+    left = 6 + LETTER_MM * max(map(len, labels))
+    height = 8.5 * len(labels)
+    figure = canvas(SINGLE_MM + 31, 19 + height)
+    axis = panel(figure, left, 8, SINGLE_MM + 31 - left - BESIDE_MM, height)
+    repair_rows(axis, list(analysis.repairs.values()), labels=labels)
+    return figure

@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sylvian.errors import ConfigError, DataError
+from sylvian.evaluate.analysis import DecodedTrial, ErrorAnalysis, analyse_errors
+from sylvian.evaluate.word_errors import count_word_errors
+from sylvian.figures.breakdown import oracle_curve, rates_along
+from sylvian.figures.error_sheets import error_figures
+from sylvian.figures.mistakes import pair_rows, repair_rows
+from sylvian.figures.style import SINGLE_MM, canvas, panel, plotted, save
+from sylvian.figures.word_errors import word_matrix
+from sylvian.text import Lexicon
+
+LEXICON = Lexicon(
+    {
+        "bat": [["B", "AE", "T"]],
+        "pat": [["P", "AE", "T"]],
+        "see": [["S", "IY"]],
+        "yes": [["Y", "EH", "S"]],
+    }
+)
+
+
+def decoded(n: int = 40, *, candidates: bool = True, sets: bool = True) -> list[DecodedTrial]:
+    """Trials in which every other `bat` is looked up as `pat`; the n-gram mends half of them."""
+    rng = np.random.default_rng(4)
+    trials = []
+    for trial in range(n):
+        true = list(rng.choice(["bat", "see", "yes"], size=4))
+        heard = ["pat" if word == "bat" and rng.random() < 0.5 else word for word in true]
+        mended = ["bat" if word == "pat" and rng.random() < 0.5 else word for word in heard]
+        said = " ".join(mended)
+        trials.append(
+            DecodedTrial(
+                session=f"synthetic/S1/2024-01-0{1 + trial % 3}",
+                prompt_set=("50-word", "large")[trial % 2] if sets else None,
+                sentence=" ".join(true),
+                phonemes=LEXICON.phonemes(" ".join(true)),
+                tokens=LEXICON.phonemes(" ".join(heard)),
+                systems={"looked up": " ".join(heard), "n-gram": said},
+                candidates=(said, " ".join(true)) if candidates else (),
+            )
+        )
+    return trials
+
+
+def analysed(trials: list[DecodedTrial] | None = None) -> ErrorAnalysis:
+    return analyse_errors(
+        trials or decoded(), lexicon=LEXICON, training_sentences=["bat see", "see"]
+    )
+
+
+@pytest.fixture
+def axis():
+    return panel(canvas(SINGLE_MM, 60), 15, 10, 40, 40)
+
+
+def test_what_was_planted_is_found() -> None:
+    found = analysed()
+    assert found.pairs[0].name == "B/P"
+    assert found.pairs[0].share.value == 1.0
+    assert found.words.worst(1)[0][:2] == ("bat", "pat")
+    assert found.near is not None and found.near.within[1].value == 1.0
+    repairs = found.repairs["looked up \u2192 n-gram"]
+    assert (repairs.fixed.value > 0.05, repairs.broken.value) == (True, 0.0)
+    assert [one.score.rate > 0 for one in found.oracle] == [True, False]
+    rare = {score.group: score.rate for score in found.rates["frequency"]}
+    assert rare["frequency:0"] == 0  # `yes` is never missed
+    assert found.to_json()["near_homophones"]["within"]["1"]["value"] == 1.0
+
+
+def test_every_figure_has_its_numbers(tmp_path: Path) -> None:
+    figures = error_figures(analysed())
+    assert set(figures) == {
+        "phonemes-by-errors",
+        "phonemes-by-articulation",
+        "phoneme-pairs",
+        "words",
+        "words-seen-twice",
+        "where",
+        "sessions",
+        "prompt-sets",
+        "oracle",
+        "repairs",
+    }
+    for name in ("where", "repairs"):
+        assert all(path.stat().st_size for path in save(figures[name], tmp_path / name))
+    repairs = plotted(figures["repairs"])[0].columns
+    assert repairs["outcome"] == ["right", "fixed", "broken", "wrong"]
+
+
+def test_what_is_not_known_has_no_figure() -> None:
+    bare = [
+        DecodedTrial(t.session, None, t.sentence, None, None, {"end to end": t.sentence})
+        for t in decoded(4)
+    ]
+    found = analysed([*bare, DecodedTrial("d", None, "[DO NOTHING]", None, None, {"x": ""})])
+    assert found.n_trials == 4
+    assert (found.phonemes, found.near, found.oracle, found.pairs) == (None, None, (), ())
+    assert set(error_figures(found)) == {"where", "sessions"}
+    assert found.to_json()["near_homophones"] is None
+
+
+def test_too_little_is_refused() -> None:
+    with pytest.raises(DataError, match="1 sentences; intervals need two"):
+        analysed(decoded(1))
+    one, other = decoded(2)
+    odd = DecodedTrial("d", None, other.sentence, None, None, {"other": ""})
+    with pytest.raises(DataError, match="the same decoders"):
+        analysed([one, odd])
+
+
+def test_empty_panels_are_refused(axis) -> None:
+    for draw in (
+        lambda: word_matrix(axis, count_word_errors([("a", "a")])),
+        lambda: pair_rows(axis, ()),
+        lambda: repair_rows(axis, (), labels=()),
+        lambda: rates_along(axis, ()),
+        lambda: oracle_curve(axis, ()),
+    ):
+        with pytest.raises(ConfigError, match="leave the panel out|to draw"):
+            draw()
+
+
+def test_word_pairs_lie_at_their_places(axis) -> None:
+    errors = count_word_errors([("a zoo", "b zoo"), ("a", "b"), ("zoo", "you")])
+    word_matrix(axis, errors)
+    dots = axis.collections[0]
+    assert dots.get_offsets().tolist() == [[0, 1], [3, 2]]
+    assert dots.get_sizes()[0] == 2 * dots.get_sizes()[1]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b", "y", "z"]
+    listed = [text.get_text() for text in axis.texts]
+    assert listed == ["2", "a \u2192 b"]
+
+
+def test_marks_of_the_papers_pairs_are_filled(axis) -> None:
+    pairs = analysed().pairs
+    pair_rows(axis, pairs, marked=[("P", "B")])
+    marks = [line for line in axis.lines if line.get_marker() == "o"]
+    filled = [line.get_markerfacecolor() == line.get_color() for line in marks]
+    assert filled == [pair.name == "B/P" for pair in pairs]
