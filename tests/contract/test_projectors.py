@@ -14,6 +14,7 @@ from sylvian.models.projectors import (
     ProjectorConfig,
     StackingConfig,
     build_projector,
+    evenly_spaced,
 )
 
 WIDTH, OUT = 12, 20
@@ -22,9 +23,11 @@ CONFIGS = {
     "linear": LinearConfig(),
     "stacking": StackingConfig(frames=3, hidden=16),
     "stacking-one": StackingConfig(frames=1, hidden=16),
-    "cross_attention": CrossAttentionConfig(queries=5, hidden=8, heads=2),
+    "cross_attention": CrossAttentionConfig(hidden=8),
+    "cross_attention-heads": CrossAttentionConfig(hidden=8, heads=2, dropout=0.5),
 }
 LENGTHS = (11, 1, 7, 6)
+TEXT = torch.randn(30, 24, generator=torch.Generator().manual_seed(7))
 
 every_projector = pytest.mark.parametrize("name", CONFIGS)
 
@@ -34,7 +37,7 @@ class Holder(Config):
 
 
 def build(name: str, seed: int = 1) -> Projector:
-    return build_projector(CONFIGS[name], WIDTH, OUT, seed=seed).eval()
+    return build_projector(CONFIGS[name], WIDTH, OUT, seed=seed, text=TEXT).eval()
 
 
 def latents(length: int, number: int = 0) -> torch.Tensor:
@@ -89,7 +92,7 @@ def test_weights_and_config_survive_files(name, tmp_path):
     projector = build(name)
     save_file(projector.state_dict(), tmp_path / "weights.safetensors")
     config = load(Holder, dump(Holder(projector=CONFIGS[name]))).projector
-    again = build_projector(config, WIDTH, OUT, seed=2).eval()
+    again = build_projector(config, WIDTH, OUT, seed=2, text=torch.zeros_like(TEXT)).eval()
     batch = pad([latents(length) for length in LENGTHS])
     assert not torch.equal(again(*batch)[0], projector(*batch)[0])
     again.load_state_dict(load_file(tmp_path / "weights.safetensors"), strict=True)
@@ -123,7 +126,46 @@ def test_stacking_joins_neighbours_in_time_order():
     torch.testing.assert_close(tokens[0], last(first(joined).relu()))
 
 
+def test_cross_attention_is_a_mixture_of_the_token_and_of_what_text_answers():
+    """Neural queries, text keys and values, a residual share of one half, written out by hand."""
+    projector, row = build("cross_attention"), latents(4)
+    assert projector.residual.item() == 0.5 and projector.residual.requires_grad
+    neural, text = projector.read_in(row), projector.norm_text(TEXT)
+    asked = projector.query(projector.norm(neural)) @ projector.key(text).T / 8**0.5
+    said = projector.read_out(asked.softmax(-1) @ projector.value(text))
+    tokens, _ = projector(row[None], torch.tensor([4]))
+    torch.testing.assert_close(tokens[0], 0.5 * neural + 0.5 * said)
+
+
+def test_cross_attention_drops_out_in_training_alone():
+    projector, batch = build("cross_attention-heads"), pad([latents(4)])
+    assert torch.equal(projector(*batch)[0], projector(*batch)[0])
+    projector.train()
+    assert not torch.equal(projector(*batch)[0], projector(*batch)[0])
+
+
+def test_the_text_is_kept_with_the_weights_and_does_not_learn():
+    projector = build("cross_attention")
+    assert torch.equal(projector.state_dict()["text"], TEXT)
+    assert "text" not in dict(projector.named_parameters())
+    assert projector.text.data_ptr() != TEXT.data_ptr()
+
+
+def test_cross_attention_needs_text():
+    with pytest.raises(ConfigError, match="no language model whose text to look at"):
+        build_projector(CrossAttentionConfig(), WIDTH, OUT)
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(30, 1000), (151_936, 1000), (7, 7), (10, 3)])
+def test_tokens_are_spaced_evenly(size, wanted):
+    tokens = evenly_spaced(size, wanted)
+    assert len(tokens) == min(size, wanted)
+    assert tokens[0] == 0 and tokens[-1] < size
+    steps = set(tokens.diff().tolist())
+    assert steps <= {size // len(tokens), size // len(tokens) + 1}
+
+
 def test_heads_must_share_the_width():
     with pytest.raises(ConfigError, match="3 heads cannot share a width of 8"):
-        data = {"kind": "cross_attention", "queries": 2, "hidden": 8, "heads": 3, "dropout": 0.1}
+        data = {"kind": "cross_attention", "hidden": 8, "heads": 3}
         load(Holder, {"projector": data})

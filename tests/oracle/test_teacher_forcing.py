@@ -70,7 +70,7 @@ def test_teacher_forcing_and_stepping_agree_with_the_plain_model(name, modality)
         torch.testing.assert_close(stepped[row], truth, **TOLERANCE)
 
 
-@pytest.mark.parametrize("projector", [StackingConfig(frames=3), CrossAttentionConfig(queries=4)])
+@pytest.mark.parametrize("projector", [StackingConfig(frames=3), CrossAttentionConfig(texts=9)])
 def test_so_it_is_with_other_projectors(projector):
     speech = build("qwen2", "neural", projector=projector)
     with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, TypeVar
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sylvian.config import Config
+from sylvian.errors import ConfigError
 
 Length = TypeVar("Length", int, Tensor)
 
@@ -39,12 +39,22 @@ class StackingConfig(Config):
 
 
 class CrossAttentionConfig(Config):
-    """A fixed number of learned queries that look at all frames of the trial."""
+    """Frames that also look at the language model's own embeddings of text (dossier §6.2).
+
+    One linear layer leads to a neural token; the token asks, some embeddings of the vocabulary
+    answer, and what they say is mixed with it. The dossier has the roles, sizes and the weight's
+    initial value; what text there is without the sentence, it does not say: see `CrossAttention`.
+    """
 
     kind: Literal["cross_attention"] = "cross_attention"
-    queries: int = Field(64, gt=0, description="tokens per trial, whatever its length")
+    texts: int = Field(
+        1000, gt=0, description="embeddings to look at, evenly spaced over the vocabulary"
+    )
     hidden: int = Field(256, gt=0, description="width of the attention")
     heads: int = Field(1, gt=0, description="heads that share the width")
+    residual: float = Field(
+        0.5, ge=0, le=1, description="first share of the neural token in the mixture; it is learned"
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="of the attention's weights")
 
     @model_validator(mode="after")
@@ -162,43 +172,61 @@ class Stacking(Projector):
 
 
 class CrossAttention(Projector):
-    """See `CrossAttentionConfig`; frames carry sinusoidal positions, else their order is lost."""
+    """See `CrossAttentionConfig`.
 
-    def __init__(self, config: CrossAttentionConfig, in_width: int, out_width: int) -> None:
+    Args:
+        config: Sizes.
+        in_width: Size of a latent.
+        out_width: Size of a token.
+        text: Embeddings to look at, copied and kept frozen with the weights.
+
+    Why here: attention to the words of the target would be gone when there is none to look at, and
+    the words of the prompt are ten and always the same. The vocabulary's own embeddings are there
+    in training and in use, and span the space that tokens should lie in; evenly spaced rows hold
+    frequent and rare ones, as tokenizers number them by frequency, and a thousand cost little.
+    """
+
+    text: Tensor
+
+    def __init__(
+        self, config: CrossAttentionConfig, in_width: int, out_width: int, text: Tensor
+    ) -> None:
         super().__init__(in_width, out_width)
         self.config = config
-        self.norm = nn.LayerNorm(in_width)
-        self.queries = nn.Parameter(torch.randn(config.queries, config.hidden))
-        self.read_in = nn.Linear(in_width, config.hidden)
-        self.attention = nn.MultiheadAttention(
-            config.hidden, config.heads, dropout=config.dropout, batch_first=True
-        )
-        self.layers = _two_layers(config.hidden, config.hidden, out_width)
+        self.register_buffer("text", text.detach().to("cpu", torch.float32).clone())
+        self.read_in = nn.Linear(in_width, out_width)
+        self.norm, self.norm_text = nn.LayerNorm(out_width), nn.LayerNorm(text.shape[1])
+        self.query = nn.Linear(out_width, config.hidden)
+        self.key = nn.Linear(text.shape[1], config.hidden, bias=False)  # it would cancel
+        self.value = nn.Linear(text.shape[1], config.hidden)
+        self.read_out = nn.Linear(config.hidden, out_width)
+        self.residual = nn.Parameter(torch.tensor(config.residual))
 
     def n_tokens(self, n_frames: Length) -> Length:
-        """As many tokens as queries."""
-        if isinstance(n_frames, Tensor):
-            return torch.full_like(n_frames, self.config.queries)
-        return self.config.queries
+        """One token per frame."""
+        return n_frames
 
     def project(self, latents: Tensor, n_frames: Tensor) -> Tensor:
-        """Let every query look at a trial's own frames."""
-        frames = self.read_in(self.norm(latents))
-        frames = frames + sinusoids(frames.shape[1], frames.shape[2]).to(frames)
-        queries = self.queries.expand(len(latents), -1, -1)
-        hidden = behind(n_frames, latents.shape[1])
-        found, _ = self.attention(
-            queries, frames, frames, key_padding_mask=hidden, need_weights=False
+        """Project frame by frame, and let each look at the text."""
+        neural: Tensor = self.read_in(latents)
+        text = self.norm_text(self.text).expand(len(latents), -1, -1)
+        found = functional.scaled_dot_product_attention(
+            self._by_head(self.query(self.norm(neural))),
+            self._by_head(self.key(text)),
+            self._by_head(self.value(text)),
+            dropout_p=self.config.dropout if self.training else 0.0,
         )
-        tokens: Tensor = self.layers(queries + found)
-        return tokens
+        said: Tensor = self.read_out(found.transpose(1, 2).flatten(2))
+        return self.residual * neural + (1 - self.residual) * said
+
+    def _by_head(self, places: Tensor) -> Tensor:
+        return places.unflatten(-1, (self.config.heads, -1)).transpose(1, 2)
 
 
-def sinusoids(length: int, width: int) -> Float[Tensor, "length width"]:
-    """Give sines and cosines of the position, in geometrically growing periods."""
-    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    angles = torch.arange(length).unsqueeze(1) * rates
-    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :width]
+def evenly_spaced(n_embeddings: int, wanted: int) -> Int64[Tensor, " tokens"]:
+    """Give so many tokens, evenly spaced over a vocabulary; all of it where it has fewer."""
+    count = min(n_embeddings, wanted)
+    return torch.arange(count) * n_embeddings // count
 
 
 def build_projector(
@@ -207,6 +235,7 @@ def build_projector(
     out_width: int,
     *,
     seed: int = 0,
+    text: Float[Tensor, "texts width"] | None = None,
 ) -> Projector:
     """Build a projector with fresh weights.
 
@@ -215,6 +244,10 @@ def build_projector(
         in_width: Size of a latent.
         out_width: Size of a token: the language model's width, or its audio encoder's.
         seed: Decides the initial weights; torch's own random state is left alone.
+        text: Embeddings of some tokens, `evenly_spaced`, for `CrossAttentionConfig` alone.
+
+    Raises:
+        ConfigError: cross-attention has no text to look at.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -226,7 +259,9 @@ def build_projector(
             case StackingConfig():
                 return Stacking(config, in_width, out_width)
             case CrossAttentionConfig():
-                return CrossAttention(config, in_width, out_width)
+                if text is None:
+                    raise ConfigError("cross_attention: no language model whose text to look at")
+                return CrossAttention(config, in_width, out_width, text)
 
 
 def _two_layers(in_width: int, hidden: int, out_width: int) -> nn.Sequential:

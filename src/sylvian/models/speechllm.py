@@ -20,7 +20,15 @@ from sylvian.models.backbones import Backbone
 from sylvian.models.base import Encoder
 from sylvian.models.batch import Batch
 from sylvian.models.ctc import CtcModel
-from sylvian.models.projectors import MlpConfig, Projector, ProjectorConfig, behind, build_projector
+from sylvian.models.projectors import (
+    CrossAttentionConfig,
+    MlpConfig,
+    Projector,
+    ProjectorConfig,
+    behind,
+    build_projector,
+    evenly_spaced,
+)
 from sylvian.models.prompts import Modality, Prompt, PromptConfig
 from sylvian.models.sequences import IGNORED, Sequences, side_by_side
 from sylvian.text import Vocabulary
@@ -232,9 +240,8 @@ def build_speech_llm(
         ConfigError: the parts do not fit one another.
     """
     encoder = source.encoder if isinstance(source, CtcModel) else source
-    projector = build_projector(
-        config.projector, encoder.width, token_width(llm, config), seed=seed
-    )
+    width, text = token_width(llm, config), _text(llm, config)
+    projector = build_projector(config.projector, encoder.width, width, seed=seed, text=text)
     if not isinstance(source, CtcModel):
         return SpeechLlm(encoder, projector, llm, tokenizer, config, seed=seed)
     return SpeechLlm(
@@ -247,6 +254,14 @@ def build_speech_llm(
         vocabulary=source.vocabulary,
         seed=seed,
     )
+
+
+def _text(llm: Backbone, config: SpeechLlmConfig) -> Tensor | None:
+    """Look up the tokens that a projector may look at, if it looks at any."""
+    if not isinstance(config.projector, CrossAttentionConfig):
+        return None
+    tokens = evenly_spaced(llm.identity.n_embeddings, config.projector.texts)
+    return llm.embed(tokens.to(next(llm.parameters()).device))
 
 
 def _check_widths(

@@ -12,6 +12,7 @@ from sylvian.models.encoder import build_encoder
 from sylvian.models.endtoend import LossWeights, SpeechLlmObjective
 from sylvian.models.pretrained import load_trunk, save_pretrained
 from sylvian.models.pretraining import PretrainingModel, ReconstructionConfig
+from sylvian.models.projectors import CrossAttentionConfig
 from sylvian.models.speechllm import SpeechLlm, build_speech_llm
 from sylvian.models.speechllm_files import (
     load_adapters,
@@ -79,6 +80,23 @@ def test_every_trained_part_survives(name, modality, tmp_path):
     assert all(torch.equal(ours[label], theirs[label]) for label in ours)
     assert torch.equal(answers(speech), answers(again))
     assert not again.training
+
+
+@pytest.mark.parametrize(("name", "modality"), [("llama", "neural"), ("qwen2_audio", "audio")])
+def test_a_projector_that_looks_at_text_survives(name, modality, tmp_path):
+    speech = build(name, modality, projector=CrossAttentionConfig(hidden=8, texts=32))
+    looked_at = speech.llm.embed(torch.arange(32) * 10)  # of 320
+    assert torch.equal(speech.projector.text, looked_at)
+    step(speech)
+    assert speech.projector.residual.item() != 0.5
+    save_speech_llm(speech, tmp_path / "best")
+    again = load_speech_llm(tmp_path / "best", backbone(name), tokenizer())
+    assert all(
+        torch.equal(value, again.state_dict()[label])
+        for label, value in speech.state_dict().items()
+    )
+    assert torch.equal(answers(speech), answers(again))
+    assert torch.equal(again.projector.text, looked_at)
 
 
 def test_files_hold_what_was_trained_and_no_more(speech, saved):
