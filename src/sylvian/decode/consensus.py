@@ -103,7 +103,7 @@ class Pool:
             swayed = weight * np.array([nats.get(text, least) for text in self.texts])
             shares = shares * np.exp(swayed - swayed.max())
         risks = self.edits @ (shares / shares.sum())
-        order = np.argsort(risks, kind="stable").tolist()
+        order = np.argsort(risks.round(9), kind="stable").tolist()  # equal but for rounding
         return Consensus(
             self.key, tuple(self.texts[i] for i in order), tuple(risks[order].tolist())
         )

@@ -79,3 +79,12 @@ def test_a_candidate_nobody_read_is_as_improbable_as_the_worst() -> None:
     left_out = Pool.of(KEY, systems).consensus(nats, weight=0.5)
     assert left_out == Pool.of(KEY, systems).consensus(nats | {"": -8.0}, weight=0.5)
     assert left_out.best == "a c"
+
+
+def test_equal_risks_are_equal_whatever_the_rounding() -> None:
+    """Votes of a seventh: sums of such shares differ in their last bits."""
+    said = ["we go", "we want", "we go", "we want", "we so", "we go", "we want"]
+    pool = Pool.of(KEY, [{text: 1.0} for text in said])
+    assert pool.consensus().best == "we go"
+    swapped = [said[i] for i in (1, 0, 3, 2, 4, 6, 5)]
+    assert Pool.of(KEY, [{text: 1.0} for text in swapped]).consensus().best == "we want"
