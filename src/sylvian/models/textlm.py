@@ -207,12 +207,18 @@ class CausalLm:
 def start_token(tokenizer: PreTrainedTokenizerBase, name: str) -> int:
     """Find the token that stood before a text when the model learned to read.
 
-    `<|endoftext|>` parts documents wherever a tokenizer has it; a chat model's own begin token is
-    the mark of a speaker instead (SmolLM2: 6 nats worse on a plain sentence). Else the begin token.
+    It is what the tokenizer itself puts before a text, if it does: OPT's `</s>`, whose vocabulary
+    also has GPT-2's `<|endoftext|>`, which OPT has never read. Else `<|endoftext|>`, which parts
+    documents wherever a tokenizer has it; a chat model's own begin token is the mark of a speaker
+    instead (SmolLM2: 6 nats worse on a plain sentence). Else the begin token.
 
     Raises:
-        CheckpointError: the tokenizer has neither.
+        CheckpointError: the tokenizer has none of these.
     """
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    first, *others = tokenizer("a")["input_ids"]
+    if others[: len(bare)] == bare:
+        return int(first)
     known = tokenizer.get_vocab()
     if DOCUMENT_START in known:
         return int(known[DOCUMENT_START])
