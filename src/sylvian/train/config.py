@@ -90,8 +90,9 @@ class TrainConfig(Config):
     nodes: int = Field(1, ge=1, description="machines; start the command on each (torchrun, srun)")
     strategy: Literal["auto", "ddp", "fsdp"] = Field(
         "auto",
-        description="of several processes: ddp = each holds the whole model; fsdp = the blocks of "
-        "the Transformer are kept in shards; auto = ddp",
+        description="of several processes: ddp = each holds the whole model; fsdp = the layers of "
+        "the Transformer, and of a language model behind it, are kept in shards (ZeRO-3); auto = "
+        "ddp",
     )
     compile: bool = Field(
         False,
