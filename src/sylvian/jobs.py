@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate.protocol import trials_digest
@@ -17,6 +17,8 @@ from sylvian.types import Logits, Progress, Trial, TrialInfo, TrialKey
 
 if TYPE_CHECKING:
     from sylvian.data.store import PreparedCorpus
+    from sylvian.models.base import Encoder
+    from sylvian.models.batch import Batch
     from sylvian.recipes import Recipe
     from sylvian.runs import RunFolder
 
@@ -128,6 +130,13 @@ class Job:
         """Where this split's files go."""
         return self.run.split(self.split)
 
+    def precision(self, device: str) -> AbstractContextManager[Any]:
+        """Compute in the precision the model was chosen in."""
+        import torch
+
+        bf16 = self.recipe.train.precision == "bf16"
+        return torch.autocast(device, torch.bfloat16) if bf16 else nullcontext()
+
     @property
     def graphs(self) -> Path:
         """Cache of decoding graphs, shared by neighbouring runs."""
@@ -196,28 +205,38 @@ def _forward(job: Job, progress: Progress) -> Iterator[Logits]:
     """Encode in batches of similar length, in the precision the model was chosen in."""
     import torch
 
-    from sylvian.models.batch import make_batch
     from sylvian.models.ctc import logits_of
-    from sylvian.models.sessions import locate
     from sylvian.models.speechllm_files import load_ctc
 
-    model = load_ctc(job.run.best)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device)
-    paths = {info.key.session_path for info in job.infos}
-    index = locate(model.encoder.sessions, paths, shared=model.encoder.shares_layers)
-    bf16 = job.recipe.train.precision == "bf16"
+    model = load_ctc(job.run.best).to(device)
     done = 0
-    for keys in _batches(job.infos):
-        batch = make_batch(
-            [_unlabelled(job.corpus.read(key)) for key in keys],
-            session_index=index,
-            vocabulary=model.vocabulary,
-        ).to(device)
-        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
-            yield from logits_of(model, batch)
-        done += len(keys)
+    for batch in batches(job, model.encoder):
+        with job.precision(device.type):
+            yield from logits_of(model, batch.to(device))
+        done += len(batch)
         progress(f"encode {job.split}", done, len(job.infos), job.run.path.name)
+
+
+def batches(job: Job, encoder: Encoder, *, size: int = BATCH) -> Iterator[Batch]:
+    """Give the split's recordings, without labels, in batches of one participant and like length.
+
+    Args:
+        job: The split.
+        encoder: Whose layers serve the sessions.
+        size: Most trials of a batch.
+
+    Raises:
+        ConfigError: the encoder has no layers for a session.
+    """
+    from sylvian.models.batch import make_batch
+    from sylvian.models.sessions import locate
+
+    paths = {info.key.session_path for info in job.infos}
+    index = locate(encoder.sessions, paths, shared=encoder.shares_layers)
+    for keys in _batches(job.infos, size):
+        trials = [_unlabelled(job.corpus.read(key)) for key in keys]
+        yield make_batch(trials, session_index=index, vocabulary=None)
 
 
 def _unlabelled(trial: Trial) -> Trial:
@@ -225,12 +244,12 @@ def _unlabelled(trial: Trial) -> Trial:
     return Trial(replace(trial.info, sentence=None, phonemes=None), trial.features)
 
 
-def _batches(infos: Sequence[TrialInfo]) -> Iterator[list[TrialKey]]:
+def _batches(infos: Sequence[TrialInfo], size: int) -> Iterator[list[TrialKey]]:
     ordered = sorted(infos, key=lambda info: (info.key.participant, info.n_bins, info.key))
     start = 0
     while start < len(ordered):
         participant = ordered[start].key.participant
-        chunk = ordered[start : start + BATCH]
+        chunk = ordered[start : start + size]
         keys = [info.key for info in chunk if info.key.participant == participant]
         yield keys
         start += len(keys)

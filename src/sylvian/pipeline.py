@@ -52,7 +52,7 @@ def fetch_corpus(
 
     Args:
         name: The corpus.
-        raw: Folder for the files; what is there already is checked and kept.
+        raw: Folder for the files; what is there is checked and kept.
         only: Pattern of the files wanted; None for those our reader needs.
         jobs: Files downloaded at the same time.
         progress: Told how far it is, in megabytes.
@@ -82,8 +82,7 @@ def prepare_corpus(
         name: The corpus.
         raw: Folder of the published files.
         data: Folder for prepared corpora.
-        jobs: Sessions prepared at the same time, each by a process of its own; None for all cores,
-            but fewer for a small corpus.
+        jobs: Processes, one session each; None for all cores, fewer for a small corpus.
         progress: Told how far it is.
 
     Raises:
@@ -165,8 +164,7 @@ def pretrain(
 ) -> PretrainResult:
     """Run the first stage of a recipe alone: learn from recordings without labels.
 
-    `train` does so by itself; whoever pretrains first finds it done. Repeating an interrupted
-    pretraining continues it.
+    `train` does so by itself. Repeating an interrupted pretraining continues it.
 
     Args:
         name: A recipe that pretrains.
@@ -216,15 +214,17 @@ def decode(
     data: Path | None = None,
     progress: Progress = silent,
 ) -> DecodeResult:
-    """Run the best checkpoint over a split, then search: greedily, and with an n-gram.
+    """Run the best checkpoint over a split, then search: greedily, with an n-gram, or by speaking.
+
+    An end-to-end run generates sentences. `joint=ctc` asks its phoneme head about them, too, and
+    `joint=cascade` also an n-gram and the first pass.
 
     Args:
         run: A finished run.
         split: `train`, `val`, `test` or `holdout`, as the recipe's rule names them.
-        lm: An ARPA file; `none` for greedy only; None for the one the run was tuned with, or else a
-            trigram of its training sentences.
+        lm: An ARPA file; `none`; None for the one it was tuned with, or a trigram of its sentences.
         lexicon: Pronunciations; None for CMUdict, with the model's other words pronounced by rule.
-        overrides: Decoder settings, `key=value`.
+        overrides: Decoder settings, `key=value`; of end-to-end runs also `joint` and `generate.*`.
         data: Prepared corpora; None for where the run was trained from.
         progress: Told how far it is.
 
@@ -239,7 +239,8 @@ def decode(
     job = Job.open(run, split, data=data)
     setting = decoding.resolve(job, lm=lm, lexicon=lexicon, overrides=overrides)
     logits, seconds = encode(job, progress)
-    found = decoding.search(job, logits, setting, progress)
+    find = decoding.search if setting.end_to_end is None else decoding.speak
+    found = find(job, logits, setting, progress)
     return decoding.write_decodes(job, setting, found, seconds_encoder=seconds)
 
 

@@ -38,13 +38,15 @@ def tune_weights(job: Job, progress: Progress) -> TuneResult:
     job.run.write("decoder.json", replace(setting, decode=outcome.config).to_json())
     Protocol.open(job.run.path).selected("decoder weights", job.split, [n.key for n in nbests])
     best = outcome.best
-    chosen = ("acoustic_scale", "blank_penalty", "word_bonus", "llm_weight")
+    chosen = ["acoustic_scale", "blank_penalty", "word_bonus"]
+    chosen += ["llm_weight"] if setting.llm else []
+    chosen += ["end_to_end_weight"] if setting.end_to_end else []
     return TuneResult(
         run=str(job.run.path),
         split=job.split,
         n_trials=len(nbests),
         decoder=str(job.run.path / "decoder.json"),
-        weights={name: getattr(best, name) for name in chosen[: 4 if setting.llm else 3]},
+        weights={name: getattr(best, name) for name in chosen},
         wer_before=before.rate,
         wer_after=best.counts.rate,
     )
@@ -99,7 +101,7 @@ def search_by_penalty(
 
     wanted = {nbest.key for nbest in nbests}
     found: dict[float, Sequence[NBest]] = {setting.decode.blank_penalty: nbests}
-    if setting.llm is not None:
+    if setting.llm is not None or setting.end_to_end is not None:
         return found  # the penalty is tuned before the second pass: other lists have no such scores
     graph = open_graph(setting, job.graphs)
     logits = [one for one in read_logits(job.folder / "logits.safetensors") if one.key in wanted]

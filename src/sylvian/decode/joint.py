@@ -30,7 +30,7 @@ def join(
     logits: Logits,
     *,
     ctc: CtcScorer,
-    ngram: ArpaModel,
+    ngram: ArpaModel | None,
     end_to_end: EndToEndScores,
     unknown_nats: float = UNKNOWN_NATS,
 ) -> NBest:
@@ -45,7 +45,7 @@ def join(
         generated: Candidates of the end-to-end model.
         logits: What the CTC head said about the trial.
         ctc: Scores all candidates' acoustics; its config orders the list.
-        ngram: Scores all candidates' words.
+        ngram: Scores all candidates' words; None: nobody does, and all n-gram scores are 0.
         end_to_end: Asked once, for the texts of the list; scores all candidates by the end-to-end
             model, beam search's own numbers included.
         unknown_nats: For a word the n-gram does not know.
@@ -77,10 +77,9 @@ def ngram_nats(model: ArpaModel, text: str, *, unknown_nats: float = UNKNOWN_NAT
     return total
 
 
-def _scores(text: str, acoustic: float, ngram: ArpaModel, unknown_nats: float) -> Scores:
-    return Scores(
-        acoustic, ngram_nats(ngram, text, unknown_nats=unknown_nats), n_words=len(text.split())
-    )
+def _scores(text: str, acoustic: float, ngram: ArpaModel | None, unknown_nats: float) -> Scores:
+    nats = ngram_nats(ngram, text, unknown_nats=unknown_nats) if ngram else 0.0
+    return Scores(acoustic, nats, n_words=len(text.split()))
 
 
 def _distinct(proposed: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -1,0 +1,154 @@
+"""What decoding a split left behind, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sylvian.decoding.searching import Searched
+from sylvian.decoding.setting import Rescorer, Setting
+from sylvian.errors import DataError
+from sylvian.evaluate import ScoreReport, TrialResult, score_trial, score_trials
+from sylvian.jobs import Job
+from sylvian.outcomes import DecodeResult
+from sylvian.types import NBest, TrialKey
+
+
+def write_decodes(
+    job: Job, setting: Setting, found: Searched, *, seconds_encoder: float
+) -> DecodeResult:
+    """Leave the split's hypotheses in place of earlier ones, and what they were made with."""
+    from sylvian.decode.io import write_nbest
+
+    greedy, nbest = job.folder / "greedy.jsonl", job.folder / "nbest.jsonl"
+    nbest.unlink(missing_ok=True)
+    write_nbest(greedy, found.greedy)
+    if found.nbest is not None:
+        write_nbest(nbest, found.nbest)
+    result = DecodeResult(
+        run=str(job.run.path),
+        split=job.split,
+        n_trials=len(job.infos),
+        greedy=str(greedy),
+        nbest=str(nbest) if found.nbest is not None else None,
+        lm=str(setting.lm) if setting.lm else None,
+        seconds_encoder=seconds_encoder,
+        seconds_search=found.seconds,
+        recorded_seconds=sum(info.n_bins * info.bin_s for info in job.infos),
+        warnings=found.warnings,
+    )
+    made = replace(setting, llm=None).to_json() | {"result": asdict(result)}
+    job.run.write(f"{job.split}/decode.json", made)
+    return result
+
+
+@dataclass(frozen=True)
+class Decodes:
+    """A split's hypotheses as the verbs after `decode` find them.
+
+    Attributes:
+        greedy: Without a language model.
+        nbest: Of the n-gram, best first; None where there was none.
+        decoder: `greedy`; `ngram`; `end-to-end`, with `+ ctc` or `+ cascade` where those were
+            asked, too; and `+ NAME` after a second pass.
+        notes: What to keep in mind about how they were decoded.
+    """
+
+    greedy: dict[TrialKey, NBest]
+    nbest: dict[TrialKey, NBest] | None
+    decoder: str = "greedy"
+    notes: tuple[str, ...] = ()
+
+
+def read_decodes(job: Job) -> Decodes:
+    """Read a split's decodes; n-bests in the order of the weights the run was tuned to.
+
+    Raises:
+        DataError: the split was not decoded, or its trials are not those of the decodes.
+    """
+    from sylvian.decode.combine import rerank
+    from sylvian.decode.io import read_nbest
+
+    made = job.run.read_optional(f"{job.split}/decode.json")
+    if made is None:
+        raise DataError(
+            f"{job.folder}: not decoded; run 'sylvian decode {job.run.path} --split {job.split}'"
+        )
+    greedy = {nbest.key: nbest for nbest in read_nbest(job.folder / "greedy.jsonl")}
+    _same_trials(job, greedy)
+    path = job.folder / "nbest.jsonl"
+    if not path.is_file():
+        return Decodes(greedy, None)
+    setting = in_use(job, made)
+    nbest = {one.key: rerank(one, setting.decode) for one in read_nbest(path)}
+    _same_trials(job, nbest)
+    llm = Setting.from_json(made).llm
+    decoder = _named(Setting.from_json(made))
+    return Decodes(greedy, nbest, decoder, tuple(_mismatches(job, setting.llm, llm)))
+
+
+def _named(made: Setting) -> str:
+    parts = ["ngram"]
+    if made.end_to_end is not None:
+        joint = made.end_to_end.joint
+        parts = ["end-to-end", *([] if joint == "alone" else [joint])]
+    return " + ".join([*parts, *([Path(made.llm.name).name] if made.llm else [])])
+
+
+def in_use(job: Job, made: dict[str, Any]) -> Setting:
+    """Give the weights that rank a split's lists: the tuned ones, if they are for its n-gram."""
+    setting, tuned = Setting.from_json(made), job.run.read_optional("decoder.json")
+    if tuned and Setting.from_json(tuned).lm == setting.lm:
+        return Setting.from_json(tuned)
+    return setting
+
+
+def _mismatches(job: Job, tuned: Rescorer | None, used: Rescorer | None) -> Iterator[str]:
+    """Say where the weights were tuned with another second pass than the lists had."""
+    if tuned == used:
+        return
+    with_tuned, with_used = (f"with {one.name}" if one else "without" for one in (tuned, used))
+    yield (
+        f"weights tuned {with_tuned} rescoring, {job.split} decoded {with_used}; run 'sylvian "
+        f"{'tune' if tuned is None else 'rescore'} {job.run.path}' first"
+    )
+
+
+def _same_trials(job: Job, found: Mapping[TrialKey, NBest]) -> None:
+    differing = found.keys() ^ {info.key for info in job.infos}
+    if differing:
+        raise DataError(
+            f"{min(differing)}: the decodes in {job.folder} are of other trials than the split "
+            f"has now; run 'sylvian decode {job.run.path} --split {job.split}' again"
+        )
+
+
+def compare(
+    job: Job, greedy: Mapping[TrialKey, NBest], words: Mapping[TrialKey, NBest] | None = None
+) -> list[TrialResult]:
+    """Hold every trial against its labels: phonemes of `greedy`, words of `words` or else of both.
+
+    Raises:
+        DataError: a trial has no labels.
+    """
+    words = words or greedy
+    return [
+        score_trial(info, text=words[info.key].best.text, tokens=greedy[info.key].best.tokens)
+        for info in job.infos
+    ]
+
+
+def rate(job: Job, decodes: Decodes) -> tuple[ScoreReport, ScoreReport]:
+    """Give the error rates of a split's decodes: with the n-gram where there is one, and without.
+
+    Raises:
+        DataError: the labels are withheld.
+    """
+    sentences = job.training_sentences
+    plain = score_trials(compare(job, decodes.greedy), training_sentences=sentences)
+    if decodes.nbest is None:
+        return plain, plain
+    compared = compare(job, decodes.greedy, decodes.nbest)
+    return score_trials(compared, training_sentences=sentences), plain

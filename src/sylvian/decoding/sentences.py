@@ -1,0 +1,109 @@
+"""A split's sentences from an end-to-end run: generated, and weighed with the cascade's if asked.
+
+Both systems share one encoder: its phoneme head says how likely each candidate's sounds are, the
+language model behind it how likely the candidate is as a whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sylvian.decoding.searching import Searched, search
+from sylvian.decoding.setting import Setting, open_lexicon
+from sylvian.jobs import Job, batches
+from sylvian.types import Logits, NBest, Progress
+
+if TYPE_CHECKING:
+    from sylvian.models.batch import Batch
+    from sylvian.models.speechllm import SpeechLlm
+
+Score = Callable[[Sequence[str]], Mapping[str, float]]
+
+
+def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progress) -> Searched:
+    """Generate sentences for a split of an end-to-end run, free-running.
+
+    `setting.end_to_end.joint` says what else is asked: nothing (`alone`); the phoneme head (`ctc`);
+    or head, n-gram and the first pass' own candidates (`cascade`).
+
+    Args:
+        job: The split.
+        logits: What the run's phoneme head said about it.
+        setting: Weights, n-gram, and how sentences are generated.
+        progress: Told how many trials are done.
+
+    Raises:
+        ConfigError, CheckpointError: the language model cannot be opened, or is another one.
+        DecodeError: a model answers with NaN, or the n-gram is unusable.
+    """
+    import torch
+
+    from sylvian.speakers import open_speaker
+
+    spoken = setting.end_to_end
+    assert spoken is not None  # asked of end-to-end runs alone
+    cascade = search(job, logits, setting, progress)  # greedy phonemes; and n-bests with an n-gram
+    speaker = open_speaker(job.run)
+    speaker.to("cuda" if torch.cuda.is_available() else "cpu")
+    join = _joining(job, setting, cascade, logits)
+    found: dict[str, NBest] = {}
+    began = time.perf_counter()
+    for batch in batches(job, speaker.encoder):
+        for own, score in _generated(job, speaker, batch, spoken.generate):
+            found[str(own.key)] = own if join is None else join(own, score)
+        progress(f"speak {job.split}", len(found), len(job.infos), job.run.path.name)
+    seconds = cascade.seconds + time.perf_counter() - began
+    ordered = [found[str(info.key)] for info in job.infos]
+    return Searched(cascade.greedy, ordered, seconds, cascade.warnings)
+
+
+def _generated(
+    job: Job, speaker: SpeechLlm, batch: Batch, config: Any
+) -> Iterator[tuple[NBest, Score]]:
+    """Give each trial's candidates, and whom to ask about other ones."""
+    from sylvian.models.generation import generate, score_sentences
+
+    device = next(speaker.parameters()).device
+    there = batch.to(device)
+    with job.precision(device.type):
+        made = generate(speaker, there, config)
+    for row, own in enumerate(made):
+
+        def score(texts: Sequence[str], row: int = row) -> Mapping[str, float]:
+            with job.precision(device.type):
+                nats = score_sentences(speaker, there.only([row]), [texts])[0]
+            return dict(zip(texts, nats, strict=True))
+
+        yield own.nbest(), score
+
+
+def _joining(
+    job: Job, setting: Setting, cascade: Searched, logits: Sequence[Logits]
+) -> Callable[[NBest, Score], NBest] | None:
+    """Prepare the joint list of a trial; None where the sentences generated stand alone."""
+    from sylvian.decode.arpafile import read_arpa
+    from sylvian.decode.ctcscore import CtcScorer
+    from sylvian.decode.joint import join
+
+    if setting.end_to_end is None or setting.end_to_end.joint == "alone":
+        return None
+    ngram = read_arpa(setting.lm) if setting.lm else None
+    lexicon = open_lexicon(setting)
+    ctc = CtcScorer(lexicon, config=setting.decode)
+    heard = {str(one.key): one for one in logits}
+    first = {str(one.key): one for one in cascade.nbest or ()}
+
+    def joined(generated: NBest, score: Score) -> NBest:
+        key = str(generated.key)
+        return join(
+            first.get(key, generated),
+            generated,
+            heard[key],
+            ctc=ctc,
+            ngram=ngram,
+            end_to_end=score,
+        )
+
+    return joined

@@ -1,0 +1,175 @@
+"""The decoder in use: its weights, its n-gram, its pronunciations, and who rescored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sylvian import config
+from sylvian.decode.config import DecodeConfig
+from sylvian.errors import ConfigError, DataError
+from sylvian.jobs import Job
+from sylvian.outcomes import LmResult
+from sylvian.recipes import EndToEnd
+from sylvian.text import is_cue, normalize_sentence
+from sylvian.text.lexicon import Lexicon
+from sylvian.types import Progress
+
+if TYPE_CHECKING:
+    from sylvian.decode.graph import DecodingGraph
+
+NO_LM = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Rescorer:
+    """A language model that rescored: what it was opened as, and what its scores depend on.
+
+    Attributes:
+        name: A folder, a name on the hub, or `smollm2`.
+        digest: Of weights, tokens and reading.
+        reading: How it read sentences, key by key.
+    """
+
+    name: str
+    digest: str
+    reading: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A decoder in use: its weights and where its knowledge comes from.
+
+    Attributes:
+        decode: Weights and search limits.
+        lm: ARPA file; None for greedy only.
+        lexicon: Pronunciations; None for CMUdict and rules.
+        llm: Who gave the second pass its scores; None: there was none.
+        end_to_end: How an end-to-end run generates, and what else it asks; None: a cascade.
+    """
+
+    decode: DecodeConfig
+    lm: Path | None
+    lexicon: Path | None
+    llm: Rescorer | None = None
+    end_to_end: EndToEnd | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data; `from_json` reads it back."""
+        return {
+            "decode": config.dump(self.decode),
+            "lm": str(self.lm) if self.lm else None,
+            "lexicon": str(self.lexicon) if self.lexicon else None,
+            "llm": asdict(self.llm) if self.llm else None,
+            "end_to_end": config.dump(self.end_to_end) if self.end_to_end else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Setting:
+        """Read back what `to_json` gave."""
+        lm, lexicon = (Path(p) if (p := data[name]) else None for name in ("lm", "lexicon"))
+        llm = Rescorer(**told) if (told := data.get("llm")) else None
+        spoken = config.load(EndToEnd, told) if (told := data.get("end_to_end")) else None
+        return cls(config.load(DecodeConfig, data["decode"]), lm, lexicon, llm, spoken)
+
+
+def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequence[str]) -> Setting:
+    """Decide what to decode with: what is asked for, else what was tuned, else the defaults.
+
+    Raises:
+        ConfigError: an unknown setting, or an n-gram where nothing would ask it.
+    """
+    tuned = job.run.read_optional("decoder.json")
+    start = Setting(job.recipe.decode, None, None, end_to_end=job.recipe.end_to_end)
+    setting = Setting.from_json(tuned) if tuned else start
+    spoken, searched = _apart(setting, overrides)
+    setting = replace(setting, end_to_end=spoken, decode=config.override(setting.decode, searched))
+    if lexicon is not None:
+        setting = replace(setting, lexicon=lexicon.resolve())
+    if spoken is not None and spoken.joint != "cascade":
+        if lm not in (None, NO_LM):
+            raise ConfigError(f"--lm {lm}: joint={spoken.joint} asks no n-gram; add joint=cascade")
+        return replace(setting, lm=None)
+    if lm is not None:
+        return replace(setting, lm=None if lm == NO_LM else Path(lm).resolve())
+    return setting if setting.lm else replace(setting, lm=_training_lm(job))
+
+
+def _apart(setting: Setting, overrides: Sequence[str]) -> tuple[EndToEnd | None, list[str]]:
+    """Take out what is said about generating: `joint=...` and `generate.*=...`."""
+    if setting.end_to_end is None:
+        return None, list(overrides)
+    own = [one for one in overrides if one.startswith(("joint=", "generate."))]
+    rest = [one for one in overrides if one not in own]
+    return config.override(setting.end_to_end, own), rest
+
+
+def _training_lm(job: Job) -> Path | None:
+    """Build a trigram of the run's own training sentences, once."""
+    from sylvian.decode.ngram import build_ngram, write_arpa
+
+    path = job.run.path / "lm" / "training-3gram.arpa.gz"
+    if not path.is_file():
+        sentences = [
+            s for t in job.training_sentences if not is_cue(t) and (s := normalize_sentence(t))
+        ]
+        if not sentences:
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arpa(build_ngram(sentences, order=3), path)
+    return path.resolve()
+
+
+def train_lm(text: Sequence[Path], *, order: int, out: Path, progress: Progress) -> LmResult:
+    """Estimate an n-gram from text files and write it as ARPA.
+
+    Raises:
+        DataError: a file cannot be read, or holds no sentence.
+    """
+    from sylvian.decode.ngram import build_ngram, write_arpa
+
+    sentences: list[str] = []
+    for done, path in enumerate(text, start=1):
+        sentences += read_sentences(path)
+        progress("read text", done, len(text), path.name)
+    model = build_ngram(sentences, order=order)
+    write_arpa(model, out)
+    return LmResult(str(out), order, len(sentences), model.n_ngrams)
+
+
+def read_sentences(path: Path) -> list[str]:
+    """Read text for a language model, normalised, one sentence a line.
+
+    Raises:
+        DataError: the file cannot be read, or holds no sentence.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({failure})") from None
+    found = [sentence for sentence in map(normalize_sentence, lines) if sentence]
+    if not found:
+        raise DataError(f"{path}: no sentence in it; give text with one sentence a line")
+    return found
+
+
+def open_graph(setting: Setting, cache: Path) -> DecodingGraph | None:
+    """Build the decoding graph of a setting or fetch it from the cache; None without an n-gram.
+
+    With CMUdict, words of the n-gram it lacks are pronounced by rule; a lexicon that was named is
+    taken at its word, and the n-gram's other words are left out.
+    """
+    from sylvian.decode.graph import GraphConfig, build_graph
+
+    if setting.lm is None:
+        return None
+    lexicon = open_lexicon(setting)
+    missing = GraphConfig(missing_words="drop" if setting.lexicon else "pronounce")
+    return build_graph(setting.lm, lexicon, config=missing, cache=cache)
+
+
+def open_lexicon(setting: Setting) -> Lexicon:
+    """Read the setting's pronunciations."""
+    return Lexicon.read(setting.lexicon) if setting.lexicon else Lexicon.cmudict()
