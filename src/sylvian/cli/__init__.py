@@ -11,6 +11,7 @@ import sys
 
 import typer
 
+from sylvian.cli.audio import audio_llm
 from sylvian.cli.auditing import errors
 from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
 from sylvian.cli.llm import llm
@@ -33,7 +34,7 @@ app = typer.Typer(
 for _verb in (
     *(demo, fetch, prepare, check, show),
     *(pretrain, train, sweep, probe, study),
-    *(decode, llm, rescore, tune, score, merge, report),
+    *(decode, llm, audio_llm, rescore, tune, score, merge, report),
     *(errors, submit, grade, card),
 ):
     app.command()(_verb)

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from sylvian.errors import CheckpointError
 from sylvian.models.artefact import check_tensors
+from sylvian.models.assembled import EAR, KIND, LANGUAGE, PROJECTOR, empty_projector
 from sylvian.models.backbones import Backbone
+from sylvian.models.hub import quietly
 
 CAUSAL, AUDIO = "causal.", "audio."
 Table = tuple[tuple[str, str | None], ...]
@@ -34,7 +36,9 @@ QWEN2_AUDIO: Table = (
     ("model.audio_tower.", None),
     ("lm_head.", f"{CAUSAL}lm_head."),
 )
-TABLES: Mapping[str, Table] = {"aero": AERO, "qwen2_audio": QWEN2_AUDIO}
+ASSEMBLED: Table = ((LANGUAGE, CAUSAL), (PROJECTOR, AUDIO), (EAR, None))
+"""What `sylvian audio-llm` writes."""
+TABLES: Mapping[str, Table] = {"aero": AERO, "qwen2_audio": QWEN2_AUDIO, KIND: ASSEMBLED}
 """Beginning of a tensor's name in the file to its beginning in a `Backbone`, by `model_type`; None
 is the audio encoder, whose place the neural encoder takes."""
 
@@ -55,10 +59,12 @@ def load_audio_llm(name: str, *, dtype: torch.dtype | None = None) -> tuple[Back
 
     folder = _folder(name)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        with quietly():
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as failure:
         raise CheckpointError(f"{folder}: cannot read the tokenizer ({failure})") from None
-    return read_audio_llm(folder, dtype=dtype), tokenizer
+    with quietly():
+        return read_audio_llm(folder, dtype=dtype), tokenizer
 
 
 def read_audio_llm(folder: Path, *, dtype: torch.dtype | None = None) -> Backbone:
@@ -67,9 +73,10 @@ def read_audio_llm(folder: Path, *, dtype: torch.dtype | None = None) -> Backbon
     Raises:
         CheckpointError: as `load_audio_llm`.
     """
-    config, table = _config(folder)
+    described = _described(folder)
+    config, table = _config(described), TABLES[described["model_type"]]
     with torch.device("meta"):
-        causal, audio = _empty(config)
+        causal, audio = _empty(config, described, folder / "config.json")
     tensors = _read(folder, table, dtype)
     _tie(causal, tensors)
     expected = {f"{CAUSAL}{k}": v for k, v in causal.state_dict().items()}
@@ -116,12 +123,10 @@ def _folder(name: str) -> Path:
         ) from None
 
 
-def _config(folder: Path) -> tuple[Any, Table]:
-    from transformers import Qwen2AudioConfig
-
+def _described(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as failure:
         raise CheckpointError(f"{path}: cannot read it ({failure})") from None
     kind = data.get("model_type")
@@ -130,16 +135,27 @@ def _config(folder: Path) -> tuple[Any, Table]:
             f"{path}: {kind!r} is no audio-LLM whose tensors are known ({', '.join(TABLES)}); load "
             "a text-LLM with modality=neural"
         )
-    parts = {name: data[name] for name in ("audio_config", "text_config") if name in data}
-    return Qwen2AudioConfig(**parts), TABLES[kind]
+    return data
 
 
-def _empty(config: Any) -> tuple[nn.Module, nn.Module]:
+def _config(described: Mapping[str, Any]) -> Any:
+    from transformers import Qwen2AudioConfig
+
+    wanted = (
+        ("text_config",) if described["model_type"] == KIND else ("audio_config", "text_config")
+    )
+    return Qwen2AudioConfig(**{name: described[name] for name in wanted if name in described})
+
+
+def _empty(config: Any, described: dict[str, Any], path: Path) -> tuple[nn.Module, nn.Module]:
     from transformers import AutoModelForCausalLM
     from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioMultiModalProjector
 
     auto: Any = AutoModelForCausalLM
-    return auto.from_config(config.get_text_config()), Qwen2AudioMultiModalProjector(config)
+    text = config.get_text_config()
+    if described["model_type"] == KIND:
+        return auto.from_config(text), empty_projector(described, text.hidden_size, path)
+    return auto.from_config(text), Qwen2AudioMultiModalProjector(config)
 
 
 def _read(folder: Path, table: Table, dtype: torch.dtype | None) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from sylvian.errors import CheckpointError
-from sylvian.models.audio_llms import AERO, TABLES, load_audio_llm, read_audio_llm, renamed
+from sylvian.models.audio_llms import AERO, load_audio_llm, read_audio_llm, renamed
 from sylvian.models.backbones import backbone_of
 from tiny.llms import model, tokenizer
 
@@ -39,7 +39,7 @@ def write(folder: Path, whole: Any, kind: str, tensors: dict[str, torch.Tensor])
     return folder
 
 
-@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("kind", PROJECTOR)
 def test_every_tensor_of_the_published_files_arrives(kind, tmp_path):
     whole = model("qwen2_audio", seed=4)
     folder = write(tmp_path / "audio", whole, kind, as_published(whole, kind))
