@@ -64,9 +64,21 @@ class CrossAttentionConfig(Config):
         return self
 
 
-ProjectorConfig = Annotated[
-    MlpConfig | LinearConfig | StackingConfig | CrossAttentionConfig, Field(discriminator="kind")
-]
+class PhonemesConfig(Config):
+    """What the CTC head hears, as the language model's own tokens for phonemes.
+
+    Each frame becomes the mean of those tokens' embeddings, weighed by the head's probabilities;
+    both tables begin as copies of the head and of the embeddings, and learn. For language models
+    that know phonemes, as those of `sylvian llm` do.
+    """
+
+    kind: Literal["phonemes"] = "phonemes"
+
+
+AnyProjectorConfig = (
+    MlpConfig | LinearConfig | StackingConfig | CrossAttentionConfig | PhonemesConfig
+)
+ProjectorConfig = Annotated[AnyProjectorConfig, Field(discriminator="kind")]
 
 
 class Projector(nn.Module, ABC):
@@ -220,7 +232,33 @@ class CrossAttention(Projector):
         return self.residual * neural + (1 - self.residual) * said
 
     def _by_head(self, places: Tensor) -> Tensor:
-        return places.unflatten(-1, (self.config.heads, -1)).transpose(1, 2)
+        return places.view(*places.shape[:2], self.config.heads, -1).transpose(1, 2)
+
+
+class Phonemes(Projector):
+    """See `PhonemesConfig`.
+
+    Args:
+        in_width: Size of a latent.
+        out_width: Size of a token.
+        heard: The CTC head over phonemes; copied.
+        spelled: Embeddings of the language model's tokens for them, in the head's order; copied.
+    """
+
+    def __init__(self, in_width: int, out_width: int, heard: nn.Linear, spelled: Tensor) -> None:
+        super().__init__(in_width, out_width)
+        self.hear = nn.Linear(in_width, len(spelled))
+        self.spell = nn.Parameter(spelled.detach().to("cpu", torch.float32).clone())
+        self.hear.load_state_dict(heard.state_dict())
+
+    def n_tokens(self, n_frames: Length) -> Length:
+        """One token per frame."""
+        return n_frames
+
+    def project(self, latents: Tensor, n_frames: Tensor) -> Tensor:
+        """Project frame by frame."""
+        heard: Tensor = self.hear(latents).float().softmax(-1)
+        return heard @ self.spell
 
 
 def evenly_spaced(n_embeddings: int, wanted: int) -> Int64[Tensor, " tokens"]:
@@ -230,12 +268,13 @@ def evenly_spaced(n_embeddings: int, wanted: int) -> Int64[Tensor, " tokens"]:
 
 
 def build_projector(
-    config: MlpConfig | LinearConfig | StackingConfig | CrossAttentionConfig,
+    config: AnyProjectorConfig,
     in_width: int,
     out_width: int,
     *,
     seed: int = 0,
     text: Float[Tensor, "texts width"] | None = None,
+    heard: nn.Linear | None = None,
 ) -> Projector:
     """Build a projector with fresh weights.
 
@@ -244,10 +283,12 @@ def build_projector(
         in_width: Size of a latent.
         out_width: Size of a token: the language model's width, or its audio encoder's.
         seed: Decides the initial weights; torch's own random state is left alone.
-        text: Embeddings of some tokens, `evenly_spaced`, for `CrossAttentionConfig` alone.
+        text: Embeddings of some tokens: `evenly_spaced` ones for `CrossAttentionConfig`, those of
+            the phonemes for `PhonemesConfig`.
+        heard: The CTC head over those phonemes, for `PhonemesConfig` alone.
 
     Raises:
-        ConfigError: cross-attention has no text to look at.
+        ConfigError: cross-attention has no text to look at, or phonemes come without a head.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -262,6 +303,13 @@ def build_projector(
                 if text is None:
                     raise ConfigError("cross_attention: no language model whose text to look at")
                 return CrossAttention(config, in_width, out_width, text)
+            case PhonemesConfig():
+                if text is None or heard is None:
+                    raise ConfigError(
+                        "projector.kind=phonemes needs an encoder with a CTC head; start from a "
+                        "phoneme checkpoint"
+                    )
+                return Phonemes(in_width, out_width, heard, text)
 
 
 def _two_layers(in_width: int, hidden: int, out_width: int) -> nn.Sequential:

@@ -14,10 +14,12 @@ from pydantic import Field, model_validator
 
 from sylvian.config import Config
 from sylvian.errors import ConfigError
-from sylvian.models.prompts import AUDIO, AUDIO_TAGS, NEURAL, NEURAL_TAGS
+from sylvian.models.prompts import AUDIO, AUDIO_TAGS, NEURAL, NEURAL_TAGS, phoneme_token
+from sylvian.text import phoneme_vocabulary
 
 START, END, PAD = "<|endoftext|>", ".", "<|pad|>"
-SPECIAL = (START, END, PAD, *NEURAL_TAGS, *AUDIO_TAGS)
+PHONEMES = tuple(map(phoneme_token, phoneme_vocabulary().tokens))
+SPECIAL = (START, END, PAD, *NEURAL_TAGS, *AUDIO_TAGS, *PHONEMES)
 LONGEST = 1024  # places; a recording of 60 s is 600 neural tokens at most
 _BYTES = 256
 
@@ -30,11 +32,11 @@ class SmallLmConfig(Config):
 
     vocabulary: int = Field(3000, description="Most tokens: bytes, pieces of words, special ones.")
     width: int = Field(128, gt=0, description="Width of the embeddings, shared with the output.")
-    layers: int = Field(3, gt=0, description="Number of layers.")
+    layers: int = Field(2, gt=0, description="Number of layers.")
     heads: int = Field(4, gt=0, description="Attention heads of a layer.")
-    epochs: int = Field(5, gt=0, description="How often every sentence is read.")
+    epochs: int = Field(4, gt=0, description="How often every sentence is read.")
     max_steps: int | None = Field(None, gt=0, description="Most updates; null: all the epochs'.")
-    batch_tokens: int = Field(1024, gt=0, description="Tokens of an update, about.")
+    batch_tokens: int = Field(512, gt=0, description="Tokens of an update, about.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak; warmed up, then falling to 0.")
     weight_decay: float = Field(0.1, ge=0, description="Of the matrices, per unit learning rate.")
     prompted: float = Field(
@@ -43,6 +45,14 @@ class SmallLmConfig(Config):
         le=1,
         description="Share of the updates whose sentences stand behind the end-to-end model's "
         "prompt, its span left empty, and not at the start of a text.",
+    )
+    heard: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the updates whose sentences stand behind their own phonemes, one "
+        "token a frame and some misheard, in the prompt's span: what an end-to-end model with "
+        "projector.kind=phonemes reads. Such an update takes several times as long.",
     )
     held_out: float = Field(
         0.05, gt=0, lt=0.5, description="Share of the distinct sentences kept to measure on."
@@ -55,6 +65,10 @@ class SmallLmConfig(Config):
             raise ValueError(
                 f"vocabulary={self.vocabulary} has no room for {_BYTES} bytes and {len(SPECIAL)} "
                 "special tokens"
+            )
+        if self.prompted + self.heard > 1:
+            raise ValueError(
+                f"prompted={self.prompted} and heard={self.heard} are more than all updates"
             )
         if self.width % (2 * self.heads):
             raise ValueError(
@@ -76,7 +90,8 @@ def train_tokenizer(sentences: Sequence[str], size: int) -> Any:
         size: Most tokens.
 
     Returns:
-        A fast tokenizer of transformers, with the tags of the neural and the audio span.
+        A fast tokenizer of transformers, with the tags of the neural and the audio span, and one
+        token for each phoneme and the blank.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -98,7 +113,7 @@ def train_tokenizer(sentences: Sequence[str], size: int) -> Any:
         bos_token=START,
         eos_token=END,
         pad_token=PAD,
-        additional_special_tokens=[*NEURAL_TAGS, *AUDIO_TAGS],
+        additional_special_tokens=[*NEURAL_TAGS, *AUDIO_TAGS, *PHONEMES],
         clean_up_tokenization_spaces=False,
     )
 
@@ -121,6 +136,7 @@ def build_small_lm(config: SmallLmConfig, tokenizer: Any) -> Any:
             num_key_value_heads=config.heads,
             max_position_embeddings=LONGEST,
             tie_word_embeddings=True,
+            initializer_range=config.width**-0.5,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,

@@ -14,9 +14,10 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from sylvian.errors import ConfigError
+from sylvian.errors import ConfigError, DataError
 from sylvian.models.prompts import Prompt, PromptConfig
-from sylvian.models.smalllm import SmallLmConfig
+from sylvian.models.smalllm import LONGEST, SmallLmConfig
+from sylvian.train.spans import Spans
 
 _WARM = 0.05  # share of the updates
 _CLIP = 1.0
@@ -48,12 +49,14 @@ def fit_small_lm(
 
     Raises:
         ConfigError: the loss is no longer finite.
+        DataError: a sentence is longer than the model reads.
 
     Why here: a minute's training of one file needs no checkpoints, loggers or callbacks, and
     Lightning's own time per update is a third of what such an update takes.
     """
     rows = encode(tokenizer, sentences)
     wordings = _wordings(tokenizer, model.get_input_embeddings().num_embeddings)
+    spans = Spans(tokenizer, sentences, seed=config.seed) if config.heard else None
     rng = np.random.default_rng(config.seed)
     plan = list(itertools.islice(_plan(rows, config, rng), config.max_steps))
     optimizer, total = _optimizer(model, config), len(plan)
@@ -61,8 +64,13 @@ def fit_small_lm(
     for step, batch in enumerate(plan):
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * _rate(step, total)
-        prompted = wordings[rng.integers(len(wordings))] if rng.random() < config.prompted else None
-        loss: Any = _nats(model, batch, prompted).mean()  # typed in parts
+        before, after = wordings[rng.integers(len(wordings))]
+        chance, prompts = rng.random(), None
+        if spans is not None and chance < config.heard:
+            prompts = [[*before, *spans.draw(place), *after] for place in batch]
+        elif chance < config.heard + config.prompted:
+            prompts = [[*before, *after]] * len(batch)
+        loss: Any = _nats(model, _stacked(rows, batch), prompts).mean()  # typed in parts
         if not math.isfinite(nats := loss.item()):
             raise ConfigError(
                 f"the loss of update {step + 1} is {nats}; choose a smaller learning_rate than "
@@ -92,42 +100,64 @@ def sentence_nats(
 
 
 def encode(tokenizer: Any, sentences: Sequence[str]) -> list[Row]:
-    """Give the tokens of sentences between start and end."""
+    """Give the tokens of sentences between start and end.
+
+    Raises:
+        DataError: a sentence is longer than the model reads.
+    """
     ids = tokenizer(list(sentences), add_special_tokens=False)["input_ids"]
+    longest = max(range(len(ids)), key=lambda i: len(ids[i]))
+    if len(ids[longest]) + 2 > LONGEST:
+        raise DataError(
+            f"{sentences[longest][:40]!r}... has {len(ids[longest])} tokens, the model reads at "
+            f"most {LONGEST - 2}; give one sentence a line"
+        )
     return [[tokenizer.bos_token_id, *row, tokenizer.eos_token_id] for row in ids]
 
 
-def _wordings(tokenizer: Any, n_embeddings: int) -> list[Row]:
-    """Give the tokens of the end-to-end model's own prompts around nothing."""
+def _wordings(tokenizer: Any, n_embeddings: int) -> list[tuple[Row, Row]]:
+    """Give the tokens of the end-to-end model's own prompts before and after the span."""
     prompts = [
         Prompt(PromptConfig(), tokenizer, n_embeddings=n_embeddings, modality=modality)
         for modality in ("neural", "audio")
     ]
-    return [[*prompt.before, *prompt.after] for prompt in prompts]
+    return [([*prompt.before], [*prompt.after]) for prompt in prompts]
 
 
-def _nats(model: Any, batch: Rows, prompted: Sequence[int] | None) -> Tensor:
-    """Give the cross-entropy of all that follows the start, or the prompt in its place."""
+def _nats(model: Any, batch: Rows, prompts: Sequence[Row] | None) -> Tensor:
+    """Give the cross-entropy of all that follows the start, or the prompts in its place."""
     device = next(model.parameters()).device
     rows = torch.from_numpy(batch).to(device)
-    before = rows[:, :1]
-    if prompted is not None:
-        before = torch.tensor(prompted, device=device).expand(len(rows), -1)
+    before, real = rows[:, :1], None
+    if prompts is not None:
+        before, real = (part.to(device) for part in _padded(prompts))
     read = torch.cat((before, rows[:, 1:-1]), dim=1)
-    hidden = model.get_decoder()(input_ids=read, use_cache=False).last_hidden_state
+    told: dict[str, Tensor] = {}
+    if real is not None and not bool(real.all()):  # without a mask attention is faster
+        mask = functional.pad(real, (0, read.shape[1] - real.shape[1]), value=1)
+        told = {"attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
+    hidden = model.get_decoder()(input_ids=read, use_cache=False, **told).last_hidden_state
     logits = model.get_output_embeddings()(hidden[:, before.shape[1] - 1 :])
     wanted = rows[:, 1:]
     nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
     return nats.view_as(wanted)
 
 
-def _plan(rows: Sequence[Row], config: SmallLmConfig, rng: np.random.Generator) -> Iterator[Rows]:
+def _padded(prompts: Sequence[Row]) -> tuple[Tensor, Tensor]:
+    """Put prompts side by side, padded on the left; and say what is real."""
+    longest = max(map(len, prompts))
+    rows = [[0] * (longest - len(own)) + own for own in prompts]
+    real = [[0] * (longest - len(own)) + [1] * len(own) for own in prompts]
+    return torch.tensor(rows), torch.tensor(real)
+
+
+def _plan(rows: Sequence[Row], config: SmallLmConfig, rng: np.random.Generator) -> Iterator[Places]:
     """Draw the batches of all epochs."""
     for _ in range(config.epochs):
         order = rng.permutation(len(rows))
         batches = list(_batches([rows[i] for i in order], tokens=config.batch_tokens))
         for i in rng.permutation(len(batches)):
-            yield _stacked(rows, order[batches[i]])
+            yield order[batches[i]]
 
 
 def _batches(rows: Sequence[Row], *, tokens: int) -> Iterator[Places]:
@@ -151,7 +181,7 @@ def _optimizer(model: Any, config: SmallLmConfig) -> torch.optim.AdamW:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
 def _rate(step: int, total: int) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sylvian.errors import ConfigError
+from sylvian.errors import ConfigError, DataError
 from sylvian.models.smalllm import SmallLmConfig, build_small_lm, train_tokenizer
 from sylvian.train.smalllm import fit_small_lm, sentence_nats
 
@@ -81,3 +81,9 @@ def test_a_loss_that_is_not_finite_is_named():
     model.lm_head.weight.data.fill_(float("nan"))
     with pytest.raises(ConfigError, match="update 1 is nan; choose a smaller learning_rate"):
         fit_small_lm(model, TOKENIZER, SENTENCES, TINY)
+
+
+def test_a_sentence_longer_than_the_model_reads_is_named():
+    model = build_small_lm(TINY, TOKENIZER)
+    with pytest.raises(DataError, match="'we go we go .* tokens, the model reads at most 1022"):
+        fit_small_lm(model, TOKENIZER, [*SENTENCES, "we go " * 600], TINY)
