@@ -67,6 +67,11 @@ class Backbone(nn.Module):
         return embedding
 
     @property
+    def device(self) -> torch.device:
+        """Where the embeddings are."""
+        return self._embedding.weight.device
+
+    @property
     def dtype(self) -> torch.dtype:
         """Type of the embeddings."""
         return self._embedding.weight.dtype
@@ -123,6 +128,32 @@ class Backbone(nn.Module):
         logits: Tensor = causal.get_output_embeddings()(hidden)
         return logits.float()
 
+    def read_on(
+        self,
+        embeds: Float[Tensor, "batch places width"],
+        mask: Int64[Tensor, "batch all"] | Float[Tensor, "batch 1 places all"],
+        positions: Int64[Tensor, "batch places"],
+        cache: Any,
+    ) -> Float[Tensor, "batch places width"]:
+        """Read on with a key-value cache; gives the last hidden state at every new place.
+
+        Args:
+            embeds: What is new.
+            mask: 1 where there is no padding, over all that was read so far and what is new; or
+                what is added to the attention of each new place to all.
+            positions: Of the new places.
+            cache: Of transformers; changed in place.
+        """
+        causal: Any = self.causal
+        hidden: Tensor = causal.get_decoder()(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        return hidden
+
     def step(
         self,
         embeds: Float[Tensor, "batch places width"],
@@ -130,23 +161,8 @@ class Backbone(nn.Module):
         positions: Int64[Tensor, "batch places"],
         cache: Any,
     ) -> Float[Tensor, "batch tokens"]:
-        """Read on with a key-value cache; gives float32 logits behind the last place.
-
-        Args:
-            embeds: What is new.
-            real: 1 where there is no padding, over all that was read so far and what is new.
-            positions: Of the new places.
-            cache: Of transformers; changed in place.
-        """
-        causal: Any = self.causal
-        hidden: Tensor = causal.get_decoder()(
-            inputs_embeds=embeds,
-            attention_mask=real,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        return self.predict(hidden[:, -1])
+        """Read on as `read_on` does; gives float32 logits behind the last place."""
+        return self.predict(self.read_on(embeds, real, positions, cache)[:, -1])
 
 
 def backbone_of(model: nn.Module) -> Backbone:

@@ -9,6 +9,7 @@ import torch
 
 from sylvian.models.batch import Batch
 from sylvian.models.prompts import Prompt
+from sylvian.models.sentence_scores import score_behind
 from sylvian.models.sentence_search import (
     BeamConfig,
     Closed,
@@ -110,7 +111,8 @@ def score_sentences(
     """Give the log-probability of given sentences and their ends, in nats, by teacher forcing.
 
     This rescores another decoder's n-best; it is no error rate. An empty sentence is scored as an
-    end alone. The model's training flag is put back afterwards.
+    end alone. A trial's prompt is read once, and what its sentences begin alike, too. The model's
+    training flag is put back afterwards.
 
     Args:
         model: What scores.
@@ -119,25 +121,24 @@ def score_sentences(
 
     Raises:
         DataError: a sentence is longer than the prompt allows.
+        DecodeError: the language model answers with NaN.
     """
     was_training = model.training
     model.eval()
     try:
         neural = model.listen(batch)
         return [
-            _scores(model, neural.only(row, len(own)), own) for row, own in enumerate(candidates)
+            _scores(model, neural.only(row, 1), own) if own else []
+            for row, own in enumerate(candidates)
         ]
     finally:
         model.train(was_training)
 
 
 def _scores(model: SpeechLlm, neural: Neural, sentences: Sequence[str]) -> list[float]:
-    if not sentences:
-        return []
-    tokens = [model.prompt.encode(own) if own.strip() else () for own in sentences]
-    logits, targets = model.target_logits(model.lessons(neural, tokens))
-    nats = logits.log_softmax(-1).gather(1, targets.unsqueeze(1)).double().flatten()
-    return [float(own.sum()) for own in torch.split(nats, [len(own) + 1 for own in tokens])]
+    end = (model.prompt.end,)
+    tokens = [(model.prompt.encode(own) if own.strip() else ()) + end for own in sentences]
+    return score_behind(model.llm, model.prompts(neural), tokens)
 
 
 def _seconds(batch: Batch) -> list[float]:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor
 
 ROOT = 0  # the start token, which nothing predicts
 
@@ -63,12 +65,35 @@ class PrefixTree:
         """The nodes something comes after, in order."""
         return np.unique(self.parents[1:])
 
+    def nats(
+        self, rows: Int64[np.ndarray, " rows"], log_probs: Float[Tensor, "rows tokens"]
+    ) -> Float64[np.ndarray, " nodes"]:
+        """Look up the log-probability of each node's token behind its parent.
+
+        Args:
+            rows: The nodes that something was predicted behind, all of `inner` among them.
+            log_probs: What was predicted.
+        """
+        row_of = np.zeros(len(self.tokens), dtype=np.int64)
+        row_of[rows] = np.arange(len(rows))
+        found = log_probs[row_of[self.parents], self.tokens]
+        return np.asarray(found.double().cpu().numpy())
+
     def totals(self, nats: Float64[np.ndarray, " nodes"]) -> Float64[np.ndarray, " sequences"]:
         """Add up the nodes of each sequence, the root left out."""
         sums = np.zeros(len(self.tokens))
         for node in range(1, len(self.tokens)):
             sums[node] = sums[self.parents[node]] + nats[node]
         return np.asarray(sums[self.ends])
+
+
+def hiding(
+    sees: Bool[np.ndarray, "places all"], *, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "1 1 places all"]:
+    """Turn what each place may see into what is added to its attention."""
+    seen = torch.from_numpy(sees).to(device)
+    hidden = torch.zeros(seen.shape, dtype=dtype, device=device)
+    return hidden.masked_fill_(~seen, torch.finfo(dtype).min)[None, None]
 
 
 def parcels(sequences: Sequence[Sequence[int]], *, max_nodes: int) -> Iterator[list[int]]:

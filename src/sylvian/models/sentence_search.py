@@ -80,7 +80,7 @@ class Reader:
         self._llm, self._cache = llm, DynamicCache()
         self._real, self._last = prompts.real.long(), prompts.positions[:, -1:]
         logits = llm.step(prompts.embeds, self._real, prompts.positions, self._cache)
-        self.log_probs = _log_probs(logits)
+        self.log_probs = normalized(logits)
 
     def read(self, rows: Sequence[int], tokens: Sequence[int]) -> None:
         """Go on with chosen rows, in their new order, each by one token."""
@@ -90,7 +90,7 @@ class Reader:
         self._last = self._last[chosen] + 1
         new = self._llm.embed(torch.tensor(tokens, device=chosen.device).unsqueeze(1))
         logits = self._llm.step(new, self._real, self._last, self._cache)
-        self.log_probs = _log_probs(logits)
+        self.log_probs = normalized(logits)
 
 
 @dataclass(slots=True)
@@ -299,7 +299,12 @@ def run(reader: Reader, searches: Sequence[Search], *, others: Others | None = N
             own.row = row
 
 
-def _log_probs(logits: Float[Tensor, "rows tokens"]) -> Float[Tensor, "rows tokens"]:
+def normalized(logits: Float[Tensor, "rows tokens"]) -> Float[Tensor, "rows tokens"]:
+    """Turn a language model's logits into log-probabilities.
+
+    Raises:
+        DecodeError: it answered with NaN.
+    """
     if bool(logits.isnan().any()):
         raise DecodeError(
             "the language model answers with NaN; its weights or the features are damaged, or "

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from sylvian.config import Config
 from sylvian.errors import CheckpointError, DecodeError
-from sylvian.models.prefixtree import PrefixTree, parcels
+from sylvian.models.prefixtree import PrefixTree, hiding, parcels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -143,12 +143,10 @@ class CausalLm:
             return np.zeros(len(sequences))
         with torch.inference_mode():
             logits = self._logits(tree, torch.from_numpy(rows)).float().log_softmax(-1).cpu()
-        row_of = np.zeros(len(tree.tokens), dtype=np.int64)
-        row_of[rows] = np.arange(len(rows))
-        nats = logits[row_of[tree.parents], tree.tokens].double().numpy()
-        total = tree.totals(nats)
+        total = tree.totals(tree.nats(rows, logits))
         if self._ends:
-            ending = logits[row_of[tree.ends]][:, self._ends].double().logsumexp(-1)
+            last = np.searchsorted(rows, tree.ends)
+            ending = logits[last][:, self._ends].double().logsumexp(-1)
             total = total + ending.numpy()
         return total
 
@@ -156,11 +154,8 @@ class CausalLm:
         """Run the model over a tree; a single sentence needs no mask of its own."""
         inputs: dict[str, Any] = {"input_ids": self._row(tree.tokens), "use_cache": False}
         if len(tree.ends) > 1:
-            sees = torch.from_numpy(tree.sees).to(self._device)
-            dtype = self._model.dtype
-            hidden = torch.zeros(sees.shape, dtype=dtype, device=self._device)
-            hidden.masked_fill_(~sees, torch.finfo(dtype).min)
-            inputs |= {"attention_mask": hidden[None, None], "position_ids": self._row(tree.depths)}
+            mask = hiding(tree.sees, dtype=self._model.dtype, device=self._device)
+            inputs |= {"attention_mask": mask, "position_ids": self._row(tree.depths)}
         rows = rows.to(self._device)
         if self._takes_rows:
             return torch.as_tensor(self._model(**inputs, logits_to_keep=rows).logits[0])

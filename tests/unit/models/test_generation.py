@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from sylvian.errors import DataError, DecodeError
+from sylvian.models import sentence_scores
 from sylvian.models.generation import Candidate, Generated, generate, score_sentences
 from sylvian.models.sentence_search import BeamConfig, GreedyConfig, NucleusConfig
 from sylvian.models.speechllm import SpeechLlm
 from sylvian.types import TrialKey
-from tiny.llms import SENTENCES
+from tiny.llms import LLMS, SENTENCES
 from tiny.speech import N_BINS, batch, build
 
 ROOM = {"tokens_per_s": 8.0, "least_tokens": 3, "most_tokens": 10}
@@ -17,6 +18,7 @@ CONFIGS = {
     "nucleus": NucleusConfig(**ROOM, samples=3, seed=1),
 }
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+CASES = [(name, "neural") for name in LLMS] + [("qwen2_audio", "audio")]
 KEY = TrialKey("toy", "T15", "2023-08-11", 1, 0)
 
 
@@ -187,3 +189,54 @@ def test_damaged_weights_are_an_error(speech, monkeypatch):
 def test_a_candidate_longer_than_the_prompt_allows_is_an_error(speech):
     with pytest.raises(DataError, match="at most 128"):
         score_sentences(speech, batch((9,)), [["yes " * 200]])
+
+
+@pytest.mark.parametrize(("name", "modality"), CASES)
+def test_scores_are_those_of_teacher_forcing(name, modality, monkeypatch):
+    """Whatever sentences share, and however many trees they fill; padding never enters."""
+    speech = build(name, modality)
+    given = [f"{own}{tail}" for own in SENTENCES for tail in ("", " a glass")]
+    given = [*given, "", given[3], "you can see the code at this place"]
+    tokens = [speech.prompt.encode(own) if own else () for own in given]
+    neural = speech.listen(batch())
+    for row in (1, 4):  # shorter than what they are batched with
+        with torch.no_grad():
+            one = neural.only(row, len(given))
+            logits, targets = speech.target_logits(speech.lessons(one, tokens))
+        nats = logits.log_softmax(-1).double()[torch.arange(len(targets)), targets]
+        truth = [float(own.sum()) for own in nats.split([len(own) + 1 for own in tokens])]
+        candidates = [given if number == row else [] for number in range(len(N_BINS))]
+        for most in (512, 40):
+            monkeypatch.setattr(sentence_scores, "MAX_NODES", most)
+            found = score_sentences(speech, batch(), candidates)
+            assert found[row] == pytest.approx(truth, abs=1e-4)
+            assert found[row - 1] == []
+
+
+def test_each_place_is_read_and_predicted_behind_once(speech, monkeypatch):
+    """The prompt once a trial; of the sentences no last token, and no shared beginning twice."""
+    read, predicted = [], []
+    read_on, predict = speech.llm.read_on, speech.llm.predict
+
+    def reading(embeds, *rest):
+        read.append(embeds.shape[:2])
+        return read_on(embeds, *rest)
+
+    def predicting(hidden):
+        predicted.append(len(hidden))
+        return predict(hidden)
+
+    monkeypatch.setattr(speech.llm, "read_on", reading)
+    monkeypatch.setattr(speech.llm, "predict", predicting)
+    given = ["yes", "yes yes", "yes yes yes"]
+    longest = len(speech.prompt.encode(given[-1]))
+    score_sentences(speech, batch((40,)), [given])
+    n_prompt = speech.prompts(speech.listen(batch((40,)))).embeds.shape[1]
+    assert read == [(1, n_prompt), (1, longest)]
+    assert predicted == [1, longest]
+
+
+def test_damaged_weights_are_an_error_for_scores_too(speech, monkeypatch):
+    monkeypatch.setattr(speech.llm, "predict", lambda hidden: hidden * float("nan"))
+    with pytest.raises(DecodeError, match="NaN"):
+        score_sentences(speech, batch((9,)), [["yes"]])
