@@ -221,11 +221,11 @@ class CrossAttention(Projector):
     def project(self, latents: Tensor, n_frames: Tensor) -> Tensor:
         """Project frame by frame, and let each look at the text."""
         neural: Tensor = self.read_in(latents)
-        text = self.norm_text(self.text).expand(len(latents), -1, -1)
+        text, every = self.norm_text(self.text)[None], (len(latents), -1, -1, -1)
         found = functional.scaled_dot_product_attention(
             self._by_head(self.query(self.norm(neural))),
-            self._by_head(self.key(text)),
-            self._by_head(self.value(text)),
+            self._by_head(self.key(text)).expand(every),
+            self._by_head(self.value(text)).expand(every),
             dropout_p=self.config.dropout if self.training else 0.0,
         )
         said: Tensor = self.read_out(found.transpose(1, 2).flatten(2))
