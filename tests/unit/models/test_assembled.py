@@ -15,9 +15,13 @@ from sylvian.models.assembled import (
 )
 from sylvian.models.audio_llms import read_audio_llm
 from sylvian.models.backbones import Backbone
+from sylvian.models.generation import generate
 from sylvian.models.opening import BackboneConfig, open_backbone
 from sylvian.models.prompts import Prompt, PromptConfig
+from sylvian.models.sentence_search import GreedyConfig
+from sylvian.models.speechllm import build_speech_llm
 from tiny.llms import WIDTH, model, tokenizer
+from tiny.speech import batch, phoneme_model, settings
 from tiny.whisper import WIDTH as HEARD
 from tiny.whisper import encoder
 
@@ -52,6 +56,23 @@ def test_the_folder_is_an_audio_llm_like_any_other(parts, tmp_path):
     n_embeddings = llm.identity.n_embeddings
     Prompt(PromptConfig(), read, n_embeddings=n_embeddings, modality="audio")  # the tags are there
     assert (tmp_path / "audio/README.md").read_text() == "what it is\n"
+
+
+def test_neural_activity_takes_the_place_of_sound(parts, tmp_path):
+    """The whole way: recordings through the projector that learned from speech, to a loss."""
+    save_assembled(tmp_path / "audio", *parts, files={})
+    llm, words = open_backbone(BackboneConfig(name=str(tmp_path / "audio")))
+    speech = build_speech_llm(phoneme_model(), llm, words, settings("audio"), seed=3)
+    assert speech.projector.out_width == 2 * HEARD
+    recordings = batch((40, 33))
+    logits, targets = speech(recordings, ["yes", "not too controversial"])
+    torch.nn.functional.cross_entropy(logits, targets).backward()
+    gradient = next(speech.projector.parameters()).grad
+    assert gradient is not None and gradient.abs().sum() > 0
+    learned = {n for n, p in speech.llm.named_parameters() if p.grad is not None}
+    assert learned and all(".lora_" in name for name in learned)
+    assert any(name.startswith("audio.linear_1") for name in learned)
+    assert len(generate(speech.eval(), recordings, GreedyConfig(most_tokens=4))) == 2
 
 
 def test_the_ear_comes_back_whole(parts, tmp_path):
