@@ -13,6 +13,7 @@ from sylvian.models.generation import generate
 from sylvian.models.hub import load_causal, open_text_lm
 from sylvian.models.sentence_search import GreedyConfig
 from sylvian.models.speechllm import build_speech_llm
+from sylvian.models.textlm import TextLmConfig
 from sylvian.train.smalllm import sentence_nats
 from tiny import speech
 
@@ -48,8 +49,9 @@ def test_from_text_to_a_model_that_rescores_and_listens(sylvian: Call, home: Pat
     model, tokenizer = load_causal(str(out), device="cpu")
     texts = ["we go home with they", "don't go", "they want to go there"]
     own = sentence_nats(model, tokenizer, texts)
-    read = open_text_lm(str(out)).score_sentences(texts)  # written as prose, closed by a mark
-    assert (own < read).all() and (read < own + np.log(3)).all()  # it takes any of three marks
+    read = open_text_lm(str(out)).score_sentences(texts)  # as prose, closed by any of three marks
+    left_open = open_text_lm(str(out), config=TextLmConfig(style="plain")).score_sentences(texts)
+    assert (own < read).all() and (read < left_open).all()
 
     settings = speech.settings(lora=LoraConfig(rank=2))
     speaks = build_speech_llm(

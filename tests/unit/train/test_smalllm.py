@@ -6,6 +6,7 @@ import torch
 
 from sylvian.errors import ConfigError, DataError
 from sylvian.models.smalllm import SmallLmConfig, build_small_lm, train_tokenizer
+from sylvian.models.textlm import CausalLm
 from sylvian.train.smalllm import fit_small_lm, sentence_nats
 
 RNG = np.random.default_rng(0)
@@ -40,6 +41,13 @@ def test_a_score_is_what_transformers_gives_one_sentence_at_a_time(learned):
         with torch.no_grad():
             loss = learned(input_ids=row, labels=row).loss.item()
         assert nats == pytest.approx(-loss * (row.shape[1] - 1), abs=1e-3)
+
+
+def test_rescoring_reads_the_same_number(learned):
+    """Prose has capitals and a mark at its end: the tokenizer makes them small, and the end."""
+    texts = ["they go home", "we don't go there", "you want to go"]
+    read = CausalLm(learned, TOKENIZER).score_sentences(texts)
+    np.testing.assert_allclose(read, sentence_nats(learned, TOKENIZER, texts), atol=0.05)
 
 
 def test_what_it_read_is_likelier_than_the_same_words_in_disorder(learned):
