@@ -30,17 +30,15 @@ def override(config: C, assignments: Iterable[str]) -> C:
     """Return a copy of `config` with dotted `key=value` assignments applied.
 
     A value is read as JSON where it is JSON (`1e-3`, `true`, `[1,2]`, `null`) and as plain text
-    otherwise or where it replaces text, then checked against the field's type.
+    otherwise or where it replaces text, then checked against the field's type. A `kind` that is
+    another one begins with its own defaults, wherever in the line it stands.
 
     Raises:
         ConfigError: an assignment has no `=`, names an unknown key, or its value does not fit.
     """
     data = config.model_dump(mode="json")
-    for assignment in assignments:
-        key, separator, value = assignment.partition("=")
-        if not separator:
-            raise ConfigError(f"{assignment!r} is not an override; write key=value")
-        _assign(data, key.strip(), value)
+    for key, value in sorted(map(_pair, assignments), key=lambda pair: not _is_kind(pair[0])):
+        _assign(data, key, value)
     return load(type(config), data)
 
 
@@ -82,16 +80,38 @@ def _walk(data: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
+class _Fresh(dict[str, Any]):
+    """What was said of a part whose kind is another one: its keys are checked when all is said."""
+
+
+def _is_kind(key: str) -> bool:
+    return key.rpartition(".")[2] == "kind"
+
+
+def _pair(assignment: str) -> tuple[str, str]:
+    key, separator, value = assignment.partition("=")
+    if not separator:
+        raise ConfigError(f"{assignment!r} is not an override; write key=value")
+    return key.strip(), value
+
+
 def _assign(data: dict[str, Any], key: str, value: str) -> None:
     *parents, last = key.split(".")
+    holder: Any = None
     node: Any = data
     for part in parents:
-        node = _child(node, part, key)
-    _child(node, last, key)
-    node[last] = value if isinstance(node[last], str) and value != "null" else _parse(value)
+        holder, node = node, _child(node, part, key)
+    old = _child(node, last, key)
+    new = value if isinstance(old, str) and value != "null" else _parse(value)
+    if _is_kind(key) and new != old and holder is not None:
+        holder[parents[-1]] = _Fresh(kind=new)
+    else:
+        node[last] = new
 
 
 def _child(node: Any, part: str, key: str) -> Any:
+    if isinstance(node, _Fresh):
+        return node.setdefault(part, _Fresh())
     if not isinstance(node, dict) or part not in node:
         known = ", ".join(node) if isinstance(node, dict) else "none, it is a single value"
         raise ConfigError(f"unknown key {key!r}: no {part!r} there; keys are: {known}")

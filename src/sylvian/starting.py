@@ -28,13 +28,17 @@ def make_start(
     """Make, or find, the model whose trunk a recipe starts from; None: random weights.
 
     Raises:
-        ConfigError: the recipe's encoder has no trunk, or its mix contradicts itself.
+        ConfigError: the recipe's encoder has no trunk, its mix contradicts itself, or its language
+            model is no name.
         CheckpointError: there is no such model.
         DataError: nothing that is prepared matches.
     """
+    from sylvian.models.opening import check_backbone
     from sylvian.training import begin_experiment, saved_model
 
     start = recipe.start
+    if recipe.end_to_end is not None:
+        check_backbone(recipe.end_to_end.llm)  # before hours of work for nothing
     if start is None:
         return None
     if recipe.encoder.kind != "transformer" and not isinstance(start, Phonemes):

@@ -10,6 +10,7 @@ from sylvian.models.projectors import (
     CrossAttentionConfig,
     LinearConfig,
     MlpConfig,
+    PhonemesConfig,
     Projector,
     ProjectorConfig,
     StackingConfig,
@@ -25,6 +26,7 @@ CONFIGS = {
     "stacking-one": StackingConfig(frames=1, hidden=16),
     "cross_attention": CrossAttentionConfig(hidden=8),
     "cross_attention-heads": CrossAttentionConfig(hidden=8, heads=2, dropout=0.5),
+    "phonemes": PhonemesConfig(),
 }
 LENGTHS = (11, 1, 7, 6)
 TEXT = torch.randn(30, 24, generator=torch.Generator().manual_seed(7))
@@ -37,7 +39,16 @@ class Holder(Config):
 
 
 def build(name: str, seed: int = 1) -> Projector:
+    if name == "phonemes":  # its weights are copies, of those that a seed decided elsewhere
+        spelled = torch.randn(5, OUT, generator=torch.Generator().manual_seed(seed))
+        return build_projector(CONFIGS[name], WIDTH, OUT, text=spelled, heard=head(5)).eval()
     return build_projector(CONFIGS[name], WIDTH, OUT, seed=seed, text=TEXT).eval()
+
+
+def head(n_tokens: int) -> torch.nn.Linear:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.nn.Linear(WIDTH, n_tokens)
 
 
 def latents(length: int, number: int = 0) -> torch.Tensor:
@@ -92,7 +103,8 @@ def test_weights_and_config_survive_files(name, tmp_path):
     projector = build(name)
     save_file(projector.state_dict(), tmp_path / "weights.safetensors")
     config = load(Holder, dump(Holder(projector=CONFIGS[name]))).projector
-    again = build_projector(config, WIDTH, OUT, seed=2, text=torch.zeros_like(TEXT)).eval()
+    text = torch.zeros(5, OUT) if name == "phonemes" else torch.zeros_like(TEXT)
+    again = build_projector(config, WIDTH, OUT, seed=2, text=text, heard=head(5)).eval()
     batch = pad([latents(length) for length in LENGTHS])
     assert not torch.equal(again(*batch)[0], projector(*batch)[0])
     again.load_state_dict(load_file(tmp_path / "weights.safetensors"), strict=True)
@@ -169,3 +181,20 @@ def test_heads_must_share_the_width():
     with pytest.raises(ConfigError, match="3 heads cannot share a width of 8"):
         data = {"kind": "cross_attention", "hidden": 8, "heads": 3}
         load(Holder, {"projector": data})
+
+
+def test_a_phoneme_that_is_certain_becomes_its_own_token():
+    ears = head(3)
+    spelled = torch.randn(3, OUT, generator=torch.Generator().manual_seed(5))
+    projector = build_projector(PhonemesConfig(), WIDTH, OUT, text=spelled, heard=ears)
+    frame = 1e3 * ears.weight[1].detach()
+    token = projector.project(frame.view(1, 1, -1), torch.tensor([1]))[0, 0]
+    loudest = (ears.weight @ frame).argmax()
+    torch.testing.assert_close(token, spelled[loudest])
+    token.sum().backward()
+    assert projector.spell.grad is not None and ears.weight.grad is None  # copies learn
+
+
+def test_phonemes_need_a_head():
+    with pytest.raises(ConfigError, match="CTC head"):
+        build_projector(PhonemesConfig(), WIDTH, OUT, text=TEXT)

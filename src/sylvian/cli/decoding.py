@@ -40,7 +40,12 @@ def decode(
         Path | None, typer.Option("--lexicon", help="Pronunciations; default: CMUdict.")
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Decoder key=value, e.g. acoustic_scale=0.5.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Decoder key=value, e.g. acoustic_scale=0.5; of an end-to-end run also generate.* "
+            "and joint=alone, ctc or cascade: what else is asked about its sentences.",
+        ),
     ] = None,
     data: MaybeData = None,
     runs: Runs = Path("runs"),

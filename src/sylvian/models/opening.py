@@ -12,7 +12,7 @@ from pydantic import Field
 from sylvian.config import Config
 from sylvian.models.audio_llms import TABLES, load_audio_llm
 from sylvian.models.backbones import Backbone
-from sylvian.models.hub import OFFLINE, Where, find_model, load_causal
+from sylvian.models.hub import OFFLINE, Where, find_model, load_causal, require_transformers
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -62,6 +62,17 @@ def open_backbone(config: BackboneConfig) -> tuple[Backbone, Any]:
     if config.recompute:
         backbone.recompute()
     return backbone, tokenizer
+
+
+def check_backbone(config: BackboneConfig) -> None:
+    """Look a language model up without opening it; a hub's own name is taken at its word.
+
+    Raises:
+        ConfigError: transformers is not installed, or the name is neither a place nor a hub's name.
+        CheckpointError: nothing is found there.
+    """
+    require_transformers(config.name)
+    find_model(config.name)
 
 
 def _precision(wanted: str) -> str:

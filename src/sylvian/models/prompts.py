@@ -57,6 +57,27 @@ class PromptConfig(Config):
         return self
 
 
+def phoneme_token(phoneme: str) -> str:
+    """Name the special token under which language models of `sylvian llm` know a phoneme."""
+    return f"<|{phoneme}|>"
+
+
+def phoneme_tokens(tokenizer: Any, phonemes: Sequence[str]) -> tuple[int, ...]:
+    """Look a CTC head's tokens up in a tokenizer, the blank included.
+
+    Raises:
+        ConfigError: the tokenizer lacks one.
+    """
+    known: dict[str, int] = tokenizer.get_vocab()
+    try:
+        return tuple(known[phoneme_token(phoneme)] for phoneme in phonemes)
+    except KeyError as failure:
+        raise ConfigError(
+            f"the tokenizer has no token {failure.args[0]}; projector.kind=phonemes is for models "
+            "that know phonemes, such as 'sylvian llm' makes; use projector.kind=mlp"
+        ) from None
+
+
 class Prompt:
     """A prompt as tokens, and the way from sentences to tokens and back.
 

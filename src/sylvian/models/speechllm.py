@@ -23,13 +23,14 @@ from sylvian.models.ctc import CtcModel
 from sylvian.models.projectors import (
     CrossAttentionConfig,
     MlpConfig,
+    PhonemesConfig,
     Projector,
     ProjectorConfig,
     behind,
     build_projector,
     evenly_spaced,
 )
-from sylvian.models.prompts import Modality, Prompt, PromptConfig
+from sylvian.models.prompts import Modality, Prompt, PromptConfig, phoneme_tokens
 from sylvian.models.sequences import IGNORED, Sequences, side_by_side
 from sylvian.text import Vocabulary
 
@@ -240,8 +241,12 @@ def build_speech_llm(
         ConfigError: the parts do not fit one another.
     """
     encoder = source.encoder if isinstance(source, CtcModel) else source
-    width, text = token_width(llm, config), _text(llm, config)
-    projector = build_projector(config.projector, encoder.width, width, seed=seed, text=text)
+    head = source.head if isinstance(source, CtcModel) else None
+    words = source.vocabulary if isinstance(source, CtcModel) else None
+    width, text = token_width(llm, config), _text(llm, tokenizer, config, words)
+    projector = build_projector(
+        config.projector, encoder.width, width, seed=seed, text=text, heard=head
+    )
     if not isinstance(source, CtcModel):
         return SpeechLlm(encoder, projector, llm, tokenizer, config, seed=seed)
     return SpeechLlm(
@@ -256,11 +261,17 @@ def build_speech_llm(
     )
 
 
-def _text(llm: Backbone, config: SpeechLlmConfig) -> Tensor | None:
-    """Look up the tokens that a projector may look at, if it looks at any."""
-    if not isinstance(config.projector, CrossAttentionConfig):
-        return None
-    tokens = evenly_spaced(llm.identity.n_embeddings, config.projector.texts)
+def _text(
+    llm: Backbone, tokenizer: Any, config: SpeechLlmConfig, vocabulary: Vocabulary | None
+) -> Tensor | None:
+    """Look up the tokens that a projector looks at or speaks in, if it is of that kind."""
+    match config.projector:
+        case CrossAttentionConfig():
+            tokens = evenly_spaced(llm.identity.n_embeddings, config.projector.texts)
+        case PhonemesConfig() if vocabulary is not None:
+            tokens = torch.tensor(phoneme_tokens(tokenizer, vocabulary.tokens))
+        case _:
+            return None
     return llm.embed(tokens.to(next(llm.parameters()).device))
 
 

@@ -67,7 +67,7 @@ def fit_small_lm(
         before, after = wordings[rng.integers(len(wordings))]
         chance, prompts = rng.random(), None
         if spans is not None and chance < config.heard:
-            prompts = [[*before, *spans.draw(place), *after] for place in batch]
+            prompts = [[*before, *spans.draw(place), *after] for place in batch.tolist()]
         elif chance < config.heard + config.prompted:
             prompts = [[*before, *after]] * len(batch)
         loss: Any = _nats(model, _stacked(rows, batch), prompts).mean()  # typed in parts

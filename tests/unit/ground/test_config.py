@@ -3,8 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sylvian import config
-from sylvian.config import Config
+from sylvian.config import Config, override
 from sylvian.errors import ConfigError
+from sylvian.models.projectors import StackingConfig
+from sylvian.models.sentence_search import GreedyConfig
+from sylvian.recipes import Checkpoint, build_recipe
 
 
 class Inner(Config):
@@ -65,3 +68,30 @@ def test_flatten_names_what_override_takes() -> None:
         "flags": [1, 2],
     }
     assert config.override(Outer(), [f"{k}={v}" for k, v in keys.items() if v is not None])
+
+
+def test_another_kind_begins_with_its_own_defaults() -> None:
+    recipe = build_recipe("end_to_end", ["corpus=synthetic"])
+    spoken = override(
+        recipe,
+        [
+            "end_to_end.speech.projector.frames=3",  # known to the new kind alone
+            "end_to_end.speech.projector.kind=stacking",
+            "end_to_end.generate.kind=greedy",
+            "start.kind=checkpoint",
+            "start.path=some/run",
+        ],
+    )
+    assert spoken.end_to_end is not None
+    assert spoken.end_to_end.speech.projector == StackingConfig(frames=3)
+    assert spoken.end_to_end.generate == GreedyConfig()
+    assert spoken.start == Checkpoint(path="some/run")
+    same = override(recipe, ["end_to_end.speech.projector.kind=mlp"])
+    assert same == recipe  # hidden=256 is kept
+
+
+def test_an_unknown_key_of_another_kind_is_refused() -> None:
+    recipe = build_recipe("end_to_end", ["corpus=synthetic"])
+    kind = "end_to_end.speech.projector.kind=linear"
+    with pytest.raises(ConfigError, match=r"projector.*depth"):
+        override(recipe, [kind, "end_to_end.speech.projector.depth=3"])
