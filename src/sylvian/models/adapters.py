@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -73,7 +75,16 @@ def is_adapter(name: str) -> bool:
 
 
 def adapter_names(llm: Backbone) -> tuple[str, ...]:
-    """Name the tensors that adapters added."""
+    """Name the tensors that adapters added.
+
+    Raises:
+        ConfigError: they were folded into the layers and are gone.
+    """
+    if llm.folded:
+        raise ConfigError(
+            "the adapters were folded into the language model's layers; save or train a model that "
+            "was loaded afresh"
+        )
     return tuple(name for name, _ in llm.named_parameters() if is_adapter(name))
 
 
@@ -81,6 +92,27 @@ def adapter_state(llm: Backbone) -> dict[str, Tensor]:
     """Give the adapters' tensors alone."""
     state = llm.state_dict()
     return {name: state[name] for name in adapter_names(llm)}
+
+
+def fold_adapters(llm: Backbone) -> None:
+    """Add each adapter's update to its layer's weights, to read and write faster.
+
+    It cannot be undone: the model answers as before, but can be neither saved nor trained. The sum
+    is rounded to the layers' precision, which shows in bfloat16.
+
+    Why here: of a step of SmolLM2-135M on a CPU, adapters take a sixth, in small products that wait
+    for one another.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    for whole in (llm.causal, llm.audio):
+        parts = list(whole.named_modules()) if whole is not None else []
+        for name, part in parts:
+            if whole is not None and isinstance(part, LoraLayer):
+                merged: Any = part
+                merged.merge()
+                whole.set_submodule(name, merged.get_base_layer())
+    llm.folded = True
 
 
 def _inject(module: nn.Module, config: LoraConfig, names: list[str]) -> None:

@@ -46,6 +46,7 @@ class Backbone(nn.Module):
     def __init__(self, causal: nn.Module, audio: nn.Module | None = None) -> None:
         super().__init__()
         self.causal, self.audio = causal, audio
+        self.folded = False  # whether `adapters.fold_adapters` changed its layers
         self.train(causal.training).requires_grad_(False)
         config: Any = causal.config
         embedding = self._embedding

@@ -5,12 +5,21 @@ import pytest
 import torch
 
 from sylvian.errors import ConfigError
-from sylvian.models.adapters import LoraConfig, adapter_names, adapter_state, add_adapters
+from sylvian.models.adapters import (
+    LoraConfig,
+    adapter_names,
+    adapter_state,
+    add_adapters,
+    fold_adapters,
+)
 from sylvian.models.backbones import Backbone, backbone_of
+from sylvian.models.generation import generate
 from sylvian.models.projectors import LinearConfig, build_projector
+from sylvian.models.sentence_search import GreedyConfig
 from sylvian.models.speechllm import SpeechLlm, build_speech_llm
+from sylvian.models.speechllm_files import save_speech_llm
 from tiny.llms import LLMS, backbone, model, tokenizer
-from tiny.speech import phoneme_model, settings
+from tiny.speech import batch, build, phoneme_model, settings
 
 TOKENS = torch.arange(7)[None]
 
@@ -144,3 +153,29 @@ def test_the_modules_load_without_transformers():
     lines = [f"import sylvian.models.{name}" for name in names.split()]
     lines += ["import sys", "assert not {'transformers', 'peft'} & set(sys.modules)"]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
+@pytest.mark.parametrize(("name", "modality"), [("llama", "neural"), ("qwen2_audio", "audio")])
+def test_folded_adapters_answer_alike_and_are_gone(name, modality):
+    speech = build(name, modality)
+    greedy = GreedyConfig(most_tokens=6)
+    plain = speech.llm.causal.state_dict()
+    before, said = logits(speech.llm), generate(speech, batch(), greedy)
+    n_layers = sum(isinstance(own, torch.nn.Linear) for own in backbone(name).modules())
+    fold_adapters(speech.llm)
+    torch.testing.assert_close(logits(speech.llm), before, atol=1e-4, rtol=1e-4)
+    for ours, theirs in zip(generate(speech, batch(), greedy), said, strict=True):
+        assert ours.candidates[0].tokens == theirs.candidates[0].tokens
+        assert ours.candidates[0].nats == pytest.approx(theirs.candidates[0].nats, abs=1e-4)
+    assert len(speech.llm.causal.state_dict()) < len(plain)
+    assert not [n for n, _ in speech.llm.named_parameters() if "lora" in n or "base_layer" in n]
+    assert sum(isinstance(own, torch.nn.Linear) for own in speech.llm.modules()) == n_layers
+
+
+def test_folded_adapters_are_neither_saved_nor_replaced(tmp_path):
+    speech = build("llama")
+    fold_adapters(speech.llm)
+    with pytest.raises(ConfigError, match="folded into the language model's layers"):
+        save_speech_llm(speech, tmp_path / "saved")
+    with pytest.raises(ConfigError, match="folded"):
+        add_adapters(speech.llm, LoraConfig(), audio=False)
