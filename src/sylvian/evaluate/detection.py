@@ -1,0 +1,119 @@
+"""How often a gate opens for what was not the keyword, and stays shut for what was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from sylvian.errors import DataError
+from sylvian.evaluate.resampling import Share
+
+Keywords = Float[np.ndarray, " keywords"]
+Others = Float[np.ndarray, " others"]
+_Z = 1.959963984540054  # of a two-sided 95 % interval
+
+
+def wilson(hits: int, n: int) -> Share:
+    """Give a proportion with its 95 % score interval, which is of use also at 0 of n.
+
+    Args:
+        hits: How often it happened.
+        n: Out of how many.
+
+    Returns:
+        All NaN for none of none.
+
+    Source: Wilson 1927; recommended for small n by Brown, Cai and DasGupta 2001.
+    """
+    if n == 0:
+        return Share(math.nan, math.nan, math.nan)
+    share, spread = hits / n, _Z**2 / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    return Share(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A gate at one threshold.
+
+    Attributes:
+        threshold: Least score that opens it.
+        false_accepts: Share of other utterances that opened it, with a Wilson interval.
+        misses: Share of keywords that did not.
+        n_others: Utterances that were not the keyword.
+        n_keywords: Utterances that were.
+    """
+
+    threshold: float
+    false_accepts: Share
+    misses: Share
+    n_others: int
+    n_keywords: int
+
+
+def detection(keywords: Keywords, others: Others, *, threshold: float) -> Detection:
+    """Count false accepts and misses at a threshold.
+
+    Args:
+        keywords: Scores of utterances that were the keyword.
+        others: Scores of utterances that were not.
+        threshold: Least score that opens the gate.
+
+    Raises:
+        DataError: there is no utterance at all.
+    """
+    if not len(keywords) and not len(others):
+        raise DataError("detection: no utterance to count; give keywords or other speech")
+    return Detection(
+        threshold,
+        wilson(int((others >= threshold).sum()), len(others)),
+        wilson(int((keywords < threshold).sum()), len(keywords)),
+        len(others),
+        len(keywords),
+    )
+
+
+def detection_curve(
+    keywords: Keywords, others: Others, *, thresholds: Sequence[float] | None = None
+) -> tuple[Detection, ...]:
+    """Count both errors at every threshold that makes a difference, rising.
+
+    Args:
+        keywords: Scores of utterances that were the keyword.
+        others: Scores of utterances that were not.
+        thresholds: Which to try; None: all scores found.
+    """
+    tried = np.unique(np.concatenate([keywords, others])) if thresholds is None else thresholds
+    return tuple(detection(keywords, others, threshold=float(t)) for t in tried)
+
+
+def choose_threshold(keywords: Keywords, others: Others, *, most_false: float) -> Detection | None:
+    """Find the threshold that misses least while false accepts stay below a limit.
+
+    The upper end of the false accepts' interval must be below the limit: five hundred utterances
+    without a false accept cannot prove less than 0.8 %.
+
+    Args:
+        keywords: Scores of utterances that were the keyword, such as those of a val split.
+        others: Scores of utterances that were not.
+        most_false: Largest share of false accepts (fraction).
+
+    Returns:
+        The lowest threshold that holds; None where there are too few utterances to prove any.
+
+    Raises:
+        DataError: the limit is not between 0 and 1, or a kind of utterance is missing.
+    """
+    if not 0 < most_false < 1:
+        raise DataError(f"detection: {most_false} is no share between 0 and 1")
+    if not len(keywords) or not len(others):
+        raise DataError("detection: give utterances of the keyword and others to choose between")
+    ranked = np.unique(np.concatenate([keywords, others]))
+    beyond = np.append(ranked, np.nextafter(ranked[-1], np.inf))
+    curve = detection_curve(keywords, others, thresholds=beyond.tolist())
+    return next((one for one in curve if one.false_accepts.high <= most_false), None)
