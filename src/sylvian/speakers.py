@@ -55,17 +55,22 @@ def sentence_task(
 def open_speaker(run: RunFolder) -> SpeechLlm:
     """Load the best checkpoint of an end-to-end run, with the language model it was trained with.
 
+    It only answers: the adapters are folded into the language model's layers.
+
     Raises:
         ConfigError, CheckpointError: the language model is not to be had, or is another one; or the
             checkpoint is damaged.
     """
+    from sylvian.models.adapters import fold_adapters
     from sylvian.models.opening import open_backbone
     from sylvian.models.speechllm_files import load_speech_llm
 
     wanted = run.recipe.end_to_end
     assert wanted is not None  # asked of end-to-end runs alone
     llm, tokenizer = open_backbone(wanted.llm)
-    return load_speech_llm(run.best, llm, tokenizer)
+    speaker = load_speech_llm(run.best, llm, tokenizer)
+    fold_adapters(llm)
+    return speaker
 
 
 def take_phonemes(model: CtcModel, start: Path, *, read_ins: bool) -> tuple[str, ...]:
