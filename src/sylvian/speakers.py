@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sylvian.errors import ConfigError
+from sylvian.evaluate import word_edits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from sylvian.models.ctc import CtcModel
@@ -15,21 +15,35 @@ if TYPE_CHECKING:
     from sylvian.recipes import Recipe
     from sylvian.runs import RunFolder
     from sylvian.train.sentences import SentenceTask
-    from sylvian.types import EditCounts
 
 
 _HEAD = ("head.weight", "head.bias")
 
 
-def sentence_task(
-    recipe: Recipe, phonemes: CtcModel, count_errors: Callable[[str, str], EditCounts]
-) -> SentenceTask:
+def rehearse(recipe: Recipe) -> None:
+    """Put the recipe's encoder, without weights that mean anything, before its language model.
+
+    What does not fit shows now, and not after the days that the stages before may take.
+
+    Raises:
+        ConfigError, CheckpointError: the language model cannot be opened, or does not fit.
+    """
+    from sylvian.models.ctc import CtcModel
+    from sylvian.models.encoder import build_encoder
+    from sylvian.models.sessions import SessionSpec
+    from sylvian.text import phoneme_vocabulary
+
+    anybody = SessionSpec(path="corpus/somebody/day", participant="corpus/somebody", n_channels=1)
+    encoder = build_encoder(recipe.encoder, [anybody])
+    sentence_task(recipe, CtcModel(encoder, phoneme_vocabulary()))
+
+
+def sentence_task(recipe: Recipe, phonemes: CtcModel) -> SentenceTask:
     """Put an encoder and its phoneme head before the recipe's language model, to be trained.
 
     Args:
         recipe: An end-to-end recipe.
         phonemes: Taken over, not copied.
-        count_errors: Counts the word errors of a sentence (reference first).
 
     Raises:
         ConfigError, CheckpointError: the language model cannot be opened, or does not fit.
@@ -45,7 +59,7 @@ def sentence_task(
     return SentenceTask(
         model,
         wanted.losses,
-        count_errors,
+        word_edits,
         n_generated=wanted.n_validated,
         seed=seed,
         as_written=wanted.as_written,

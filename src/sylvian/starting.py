@@ -80,11 +80,13 @@ def _phonemes(
 ) -> Path:
     """Make, or find, the phoneme stage of an end-to-end recipe, on the same trials."""
     from sylvian.recipes import build_recipe
+    from sylvian.speakers import rehearse
     from sylvian.training import begin_experiment
 
     earlier = build_recipe(start.recipe, [f"corpus={recipe.corpus}", *start.overrides])
     if earlier.end_to_end is not None:
         raise ConfigError(f"start.recipe={start.recipe}: learns sentences; name one of phonemes")
+    rehearse(recipe)
     same = ("participant", "strategies", "splits", "normalize")
     earlier = earlier.model_copy(update={name: getattr(recipe, name) for name in same})
     before = make_start(earlier, data=data, runs=runs, progress=progress)

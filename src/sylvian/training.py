@@ -137,7 +137,6 @@ def fit_experiment(
 
 def _task(experiment: Experiment, sessions: Sequence[SessionSpec]) -> Task:
     """Build what is trained: phonemes by CTC, or sentences by a language model."""
-    from sylvian.evaluate import word_edits
     from sylvian.models.ctc import CtcModel
     from sylvian.models.encoder import build_encoder
     from sylvian.speakers import sentence_task
@@ -150,7 +149,7 @@ def _task(experiment: Experiment, sessions: Sequence[SessionSpec]) -> Task:
     _load_start(experiment, model)
     if recipe.end_to_end is None:
         return CtcTask(model, _greedy_errors)
-    return sentence_task(recipe, model, word_edits)
+    return sentence_task(recipe, model)
 
 
 # --------------------------------------------------------------------- start

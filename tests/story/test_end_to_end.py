@@ -102,8 +102,12 @@ def test_phonemes_then_sentences_then_both_together(home: Path, sylvian: Call) -
     assert "WER" in sylvian("show", run).out
 
 
-def test_a_language_model_that_does_not_know_phonemes_is_refused(home: Path, sylvian: Call) -> None:
+def test_what_does_not_fit_is_said_before_the_phoneme_stage(home: Path, sylvian: Call) -> None:
     failed = sylvian("train", "end_to_end", *SMALL, "end_to_end.llm.name=/nowhere/at/all")
     assert failed.status != 0 and "/nowhere/at/all" in failed.err
+    text_only = ("end_to_end.speech.modality=audio", f"end_to_end.llm.name={home / 'llm'}")
+    deaf = sylvian("train", "end_to_end", *SMALL, *text_only, "start.overrides=[]")
+    assert deaf.status != 0 and "modality=neural" in deaf.err  # before any training
+    assert len(list((home / "runs").glob("tfs-*"))) <= 1
     wrong = sylvian("train", "end_to_end", *SMALL, "start.recipe=end_to_end")
     assert wrong.status != 0 and "start.recipe=end_to_end" in wrong.err
