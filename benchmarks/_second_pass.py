@@ -41,6 +41,7 @@ class SecondPass:
         seconds: Scoring, without opening the model and tuning.
         n_sentences: Distinct candidates of all trials.
         n_known: Those the cache knew; the seconds are of the others.
+        nbests: The lists with the language model's scores, trial by trial.
     """
 
     retuned: list[str]
@@ -49,6 +50,7 @@ class SecondPass:
     seconds: float
     n_sentences: int
     n_known: int
+    nbests: list[NBest]
 
 
 def second_pass(
@@ -66,14 +68,17 @@ def second_pass(
     began = time.perf_counter()
     found = rescore(lists, lm, decode=start, cache=cache)
     seconds = time.perf_counter() - began
-    retuned, _ = _chosen(crossed, found.nbests, start, NO_LLM)
-    texts, weights = _chosen(crossed, found.nbests, start, WITH_LLM)
-    return SecondPass(retuned, texts, weights, seconds, found.n_sentences, found.n_known)
+    retuned, _ = chosen(crossed, found.nbests, start, NO_LLM)
+    texts, weights = chosen(crossed, found.nbests, start, WITH_LLM)
+    return SecondPass(
+        retuned, texts, weights, seconds, found.n_sentences, found.n_known, found.nbests
+    )
 
 
-def _chosen(
+def chosen(
     crossed: CrossFit, lists: Sequence[NBest], start: DecodeConfig, grid: TuneGrid
 ) -> tuple[list[str], list[DecodeConfig]]:
+    """Choose a sentence per trial, with weights tuned on the other folds' trials."""
     truth = {nbest.key: t.sentence for nbest, t in zip(lists, crossed.trials, strict=True)}
 
     def count(key: TrialKey, text: str) -> EditCounts:

@@ -21,6 +21,7 @@ LABELS = "t15_decodes/train_val_labels_and_greedy_phonemes.csv.gz"
 N_BEST = "t15_decodes/val_phonemes_5best_scored.jsonl.gz"
 UNIGRAM = "t15_decodes/val_baseline_1gram_detailed.csv.gz"
 FIVEGRAM = "t15_decodes/rnn_baseline_5gram_opt_valsplit.csv"
+WEAK = "t15_decodes/weak_decoder_phonemes.csv.gz"
 TEXT = "lm_text/c4_short_sentences.txt.gz"
 LEXICON = "lexicons/nejm_125k_dict.txt.gz"
 
@@ -139,6 +140,15 @@ def place_in_order(
         row, path = path
         found.append(row)
     return found[::-1]
+
+
+def weak_pairs(data: Path, forbidden: set[Phonemes]) -> list[tuple[Phonemes, Phonemes]]:
+    """True and recognised phonemes of an early, poor network, without the forbidden utterances."""
+    pairs = [
+        (_phonemes(row["true_phonemes"].split()), _phonemes(row["pred_phonemes"].split()))
+        for row in _rows(data / WEAK)
+    ]
+    return [(true, heard) for true, heard in pairs if true not in forbidden]
 
 
 def training_sentences(data: Path) -> list[str]:

@@ -19,7 +19,12 @@ Seconds are those of everything: text, language model, graph, fitting and decodi
 
 With `--llm` a causal language model rescores the lists. The weights of acoustics, n-gram, language
 model and words are tuned for each fold on the other folds; "retuned" is the first pass' own lists
-under weights tuned in the same way without the language model.
+under weights tuned in the same way without the language model. With `--phoneme-llm` a language
+model fine-tuned to write sentences from phonemes with simulated errors scores the lists as well
+(`_phoneme_llm.py`: error statistics of the other days), and writes sentences by itself. From
+start to end:
+
+    python benchmarks/phonemes_to_sentences.py --input n-best --llm smollm2 --phoneme-llm --keep DIR
 """
 
 from __future__ import annotations
@@ -50,6 +55,7 @@ from _t15_decodes import (
     read_val_trials,
     training_sentences,
 )
+from _third_pass import ThirdPass, third_pass
 from sylvian.decode.graph import DecodingGraph, GraphConfig, build_graph
 from sylvian.decode.io import read_nbest, write_nbest
 from sylvian.decode.ngram import build_ngram
@@ -136,6 +142,7 @@ class Rescoring:
         dtype: Its precision; `auto` is float32 on a CPU.
         n_best: Candidates a trial that it reads.
         keep: Folder for the lists and their scores, which another run then need not make again.
+        phoneme_llm: Whether the phoneme-to-sentence model is asked, too.
     """
 
     llm: str | None = None
@@ -143,6 +150,7 @@ class Rescoring:
     dtype: str = "auto"
     n_best: int = N_BEST
     keep: Path | None = None
+    phoneme_llm: bool = False
 
 
 def run(
@@ -171,9 +179,27 @@ def run(
         seconds = time.perf_counter() - start + ready
         said, passed = _systems(source, crossed, lists, rescoring)
         seconds += passed.seconds if passed else 0.0
+        third = None
+        if rescoring.phoneme_llm and passed and rescoring.keep:
+            third = third_pass(
+                crossed,
+                passed.nbests,
+                data=data,
+                lexicon=lexicon,
+                keep=rescoring.keep,
+                progress=_tell,
+            )
+            seconds += third.training_seconds + third.scoring_seconds
+            said = {f"sylvian + {rescoring.llm} + phoneme LLM": third.texts} | said
+            said |= {
+                "sylvian + phoneme LLM": third.without_llm,
+                "phoneme LLM alone": third.alone,
+            }
         tables[source] = _table(said, chosen, trained, seconds)
         if passed is not None:
             tables[source]["second_pass"] = _told(passed)
+        if third is not None:
+            tables[source]["third_pass"] = _told_third(third)
         tables[source]["search_ms_per_trial"] = 1000 * crossed.search_seconds / len(chosen)
     first = tables[sources[0]]["rows"][0]
     return {
@@ -226,6 +252,22 @@ def _told(found: SecondPass) -> dict[str, Any]:
     }
 
 
+def _told_third(found: ThirdPass) -> dict[str, Any]:
+    """The figures of the phoneme-to-sentence model under the names of the JSON line."""
+    named = ("acoustic_scale", "llm_weight", "end_to_end_weight", "word_bonus")
+    return {
+        "training_seconds": found.training_seconds,
+        "scoring_seconds": found.scoring_seconds,
+        "weights": [{name: getattr(one, name) for name in named} for one in found.weights],
+    }
+
+
+def _tell(stage: str, done: int, total: int, note: str = "") -> None:
+    """Say on standard error where a long run is."""
+    if done % 10 == 0 or done == total:
+        print(f"{time.strftime('%H:%M:%S')} {stage} {done} of {total} {note}", file=sys.stderr)
+
+
 def _table(
     said: dict[str, list[str]], trials: Sequence[ValTrial], trained: set[str], seconds: float
 ) -> dict[str, Any]:
@@ -268,8 +310,9 @@ def show(report: dict[str, Any]) -> None:
         print(f"search alone: {table['search_ms_per_trial']:.1f} ms a trial")
         for name, difference in table["against"].items():
             print(f"against {name}: {difference}")
-        if "second_pass" in table:
-            print(f"second pass: {table['second_pass']}")
+        for name in ("second_pass", "third_pass"):
+            if name in table:
+                print(f"{name}: {table[name]}")
         print()
     print(
         f"peak memory {report['peak_memory_mb']:.0f} MB; lexicon of {report['n_lexicon_words']} "
@@ -291,12 +334,16 @@ def main() -> int:
     parser.add_argument("--dtype", default=Rescoring.dtype, help="e.g. bfloat16: a third the time")
     parser.add_argument("--n-best", type=int, default=Rescoring.n_best, help="read this many")
     parser.add_argument("--keep", type=Path, help="folder for lists and scores, to go on from")
+    parser.add_argument("--phoneme-llm", action="store_true", help="needs --llm and --keep")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     args = parser.parse_args()
+    if args.phoneme_llm and not (args.llm and args.keep):
+        parser.error("--phoneme-llm needs --llm and --keep")
     settings = replace(Settings(), order=args.order, n_folds=args.folds, seed=args.seed)
     try:
         lexicon = Lexicon.read(args.data / LEXICON) if args.lexicon == "nejm" else Lexicon.cmudict()
         rescoring = Rescoring(args.llm, args.style, args.dtype, args.n_best, args.keep)
+        rescoring = replace(rescoring, phoneme_llm=args.phoneme_llm)
         report = run(args.data, lexicon, args.input, settings, rescoring)
     except SylvianError as failure:
         print(failure, file=sys.stderr)
