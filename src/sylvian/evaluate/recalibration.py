@@ -48,7 +48,7 @@ class Isotonic(Config):
 
     def confidences(self, features: Features) -> Confidences:
         """Turn the first feature into confidences; the others are not looked at."""
-        return np.interp(features[:, 0], self.scores, self.shares)
+        return np.asarray(np.interp(features[:, 0], self.scores, self.shares))
 
 
 def fit_logistic(features: Features, right: Right, *, l2: float = 1.0) -> Logistic:

@@ -61,17 +61,7 @@ def rates_along(
     )
     labels = [f"{group_name(s.group)}\n{s.counts.n_reference:,}" for s in scores]
     axis.set_xticks(range(len(scores)), labels)
-    axis.annotate(
-        "words",
-        xy=(0, 0),
-        xycoords="axes fraction",
-        xytext=(-4, -15),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        fontsize=6.5,
-        color=MUTED,
-    )
+    _words_below(axis)
     axis.set_xlim(-0.5, len(scores) - 0.5)
     axis.set_ylim(0, 100 * (top or nice_top(scores)))
     axis.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
@@ -90,6 +80,21 @@ def rates_along(
             "n_reference": [score.counts.n_reference for score in scores],
             "n_trials": [score.n_trials for score in scores],
         },
+    )
+
+
+def _words_below(axis: Axes) -> None:
+    """Say that the second line of the ticks counts words."""
+    axis.annotate(
+        "words",
+        xy=(0, 0),
+        xycoords="axes fraction",
+        xytext=(-4, -15),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=6.5,
+        color=MUTED,
     )
 
 
