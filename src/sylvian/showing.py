@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from sylvian import config
 from sylvian.config import Config
@@ -99,10 +100,9 @@ def _recipe(name: str, overrides: Sequence[str]) -> Shown:
     table = Table(box=None, pad_edge=False, title_justify="left", title_style="")
     table.title = f"{_first_line(RECIPES[name].__doc__)} Values for corpus={recipe.corpus}."
     table.add_column("key", no_wrap=True, style="bold")
-    table.add_column("value", no_wrap=True)
-    table.add_column("meaning", overflow="fold")
+    table.add_column("value, meaning", overflow="fold")  # together: long keys leave them 40 columns
     for key, value in config.flatten(recipe):
-        table.add_row(key, json.dumps(value), _meaning(recipe, key))
+        table.add_row(key, Text.assemble((json.dumps(value), "bold"), "  ", _meaning(recipe, key)))
     return Shown(table, config.dump(recipe))
 
 
@@ -124,6 +124,9 @@ def _run(run: RunFolder) -> Shown:
     recipe = run.recipe
     outcome = run.read_optional("trained.json")
     lines = list(_begun(run, f"{recipe.name} on {recipe.corpus}"))
+    if members := run.members:
+        names = ", ".join(member.path.name for member in members)
+        lines.append(f"  averages the logits of {names}; trained, on average:")
     if outcome:
         lines.append(
             f"  trained: {TrainResult(**outcome).validated} at epoch {outcome['best_epoch']} of "
