@@ -42,7 +42,7 @@ Told = Callable[[str, int, int, float], None]
 class HearingConfig(Config):
     """How an audio-LLM is put together and aligned.
 
-    The defaults fit into about half an hour on one CPU core with SmolLM2-135M.
+    With SmolLM2-135M the defaults take some ten minutes of a CPU core's own time (docs/audio.md).
     """
 
     assembly: AssemblyConfig = Field(AssemblyConfig(), description="what stands in between")
@@ -52,12 +52,12 @@ class HearingConfig(Config):
     least_words: int = Field(3, ge=1, description="shorter sentences are left out")
     most_words: int = Field(8, ge=1, description="longer sentences are left out")
     voice: str = Field("any", description="flite, flite/SPEAKER, hibari, or any that is there")
-    word_epochs: int = Field(4, ge=0, description="first stage: how often a sentence is heard")
+    word_epochs: int = Field(5, ge=0, description="first stage: how often a sentence is heard")
     word_rate: float = Field(1e-3, gt=0, description="its learning rate at the peak")
     sharpness: float = Field(20.0, gt=0, description="factor on its cosines")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of the sound hidden in it")
-    steps: int = Field(120, ge=0, description="second stage: updates through the language model")
-    rate: float = Field(3e-4, gt=0, description="its learning rate at the beginning")
+    steps: int = Field(200, ge=0, description="second stage: updates through the language model")
+    rate: float = Field(5e-4, gt=0, description="its learning rate at the beginning")
     minutes: float | None = Field(
         None, gt=0, description="it ends early after so long; null: all updates are made"
     )
