@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from sylvian.evaluate import ScoreReport
     from sylvian.runs import RunFolder
 
-RECIPES = ("rnn", "tfs", "all")
+RECIPES = ("rnn", "all")
+QUICK = ("rnn", "tfs")
 SPLIT = "test"  # weights and epochs are chosen on val
+_LLM = (  # a language model that reads phonemes after two minutes on one core
+    "width=96",
+    "layers=2",
+    "vocabulary=1000",
+    "learning_rate=6e-3",
+    "batch_tokens=320",
+    "epochs=3",
+    "heard=0.9",
+    "prompted=0.05",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +84,14 @@ class DemoResult:
 
 
 def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> DemoResult:
-    """Simulate, prepare, pretrain, train, build a language model, decode, tune, score, report.
+    """Simulate, prepare, pretrain, train, build language models, decode, tune, score, report.
 
     What an earlier demonstration left in `out` is used again, so that an interrupted one goes on.
 
     Args:
         out: Folder for everything: raw, data, runs, report.html and results.json.
-        quick: One participant who speaks fewer and shorter sentences, without pretraining, in
-            under two minutes.
+        quick: One participant who speaks fewer and shorter sentences, without pretraining and
+            without going end to end, in under two minutes.
         progress: Told how far each stage is.
 
     Raises:
@@ -91,15 +102,19 @@ def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> 
     started = time.perf_counter()
     config = SyntheticConfig.quick() if quick else SyntheticConfig.demo()
     lm = _recordings(out, config, progress)
+    llm = None if quick else _language_model(out, lm, progress)
     runs: list[RunFolder] = []
     rows: list[Row] = []
     for participant in config.participants:
         if isinstance(participant, MonkeyConfig):
             continue  # is pretrained on, and says nothing
-        for recipe in RECIPES[:2] if quick else RECIPES:
-            run = _train(out, recipe, participant.name, progress)
-            runs.append(run)
-            rows += _decode(run, participant.name, recipe, lm, progress)
+        for recipe in QUICK if quick else RECIPES:
+            runs.append(_train(out, recipe, _overrides(participant.name), progress))
+            rows += _decode(runs[-1], participant.name, recipe, lm, progress)
+        if llm is not None:
+            spoken = [*_overrides(participant.name), *_end_to_end(runs[-1], llm)]
+            runs.append(_train(out, "end_to_end", spoken, progress))
+            rows += _speak(runs[-1], participant.name, lm, progress)
     results, report = out / "results.json", out / "report.html"
     pipeline.report(runs, report)
     results.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
@@ -127,15 +142,39 @@ def _recordings(out: Path, config: SyntheticConfig, progress: Progress) -> Path:
     return lm
 
 
-def _train(out: Path, recipe: str, participant: str, progress: Progress) -> RunFolder:
+def _language_model(out: Path, lm: Path, progress: Progress) -> Path:
+    """Teach a small language model the n-gram's text, and to read it from what is heard of it."""
+    from sylvian.smalllm import train_small_lm
+
+    folder = out / "lm" / "small"
+    if not (folder / "smalllm.json").is_file():
+        train_small_lm([lm.with_name("prompts.txt")], out=folder, overrides=_LLM, progress=progress)
+    return folder
+
+
+def _overrides(participant: str) -> list[str]:
+    return ["corpus=synthetic", f"participant={participant}", "splits=bit"]
+
+
+def _end_to_end(phonemes: RunFolder, llm: Path) -> list[str]:
+    """Go on from a run that learnt phonemes, before a language model that reads them."""
+    return [
+        "start.kind=checkpoint",
+        f"start.path={phonemes.path.resolve()}",
+        f"end_to_end.llm.name={llm.resolve()}",
+        "end_to_end.speech.projector.kind=phonemes",
+        "train.epochs=8",
+    ]
+
+
+def _train(out: Path, recipe: str, overrides: Sequence[str], progress: Progress) -> RunFolder:
     """Train by one recipe for one participant, or go on where an interrupted demo stopped."""
     from sylvian.recipes import build_recipe
     from sylvian.runs import RunFolder
 
-    overrides = ["corpus=synthetic", f"participant={participant}", "splits=bit"]
     data, runs = out / "data", out / "runs"
     begun = [run for run in _begun(runs) if run.recipe == build_recipe(recipe, overrides)]
-    name = f"{recipe} {participant}"
+    name = f"{recipe} {overrides[1].partition('=')[2]}"
     result = pipeline.train(
         recipe,
         () if begun else overrides,
@@ -170,6 +209,24 @@ def _decode(
     trained = run.training["seconds"] + decoded.seconds_encoder
     yield _row(participant, recipe, "greedy", score.greedy, trained)
     yield _row(participant, recipe, "ngram", score.report, trained + decoded.seconds_search)
+
+
+def _speak(run: RunFolder, participant: str, lm: Path, progress: Progress) -> Iterator[Row]:
+    """Score what the language model says alone; then, weighed on val, together with the cascade."""
+    trained = run.training["seconds"]
+    if run.read_optional("decoder.json") is None:
+        decoded = pipeline.decode(run, SPLIT, progress=progress)
+        alone = pipeline.score(run, SPLIT).report
+        seconds = trained + decoded.seconds_encoder + decoded.seconds_search
+        row = _row(participant, "end_to_end", "alone", alone, seconds)
+        run.write("alone.json", asdict(row))
+        pipeline.decode(run, "val", lm=str(lm), overrides=["joint=cascade"], progress=progress)
+        pipeline.tune(run, progress=progress)
+    yield Row(**(run.read_optional("alone.json") or {}))
+    decoded = pipeline.decode(run, SPLIT, progress=progress)
+    seconds = trained + decoded.seconds_encoder + decoded.seconds_search
+    together = pipeline.score(run, SPLIT).report
+    yield _row(participant, "end_to_end", "with ngram", together, seconds)
 
 
 def _row(participant: str, recipe: str, decoder: str, report: ScoreReport, seconds: float) -> Row:
