@@ -7,9 +7,11 @@ words wins (`decode.consensus`). `all thirty` pools the seeds of all three decod
 With `--llm` a language model sways the votes: shares are multiplied by its probabilities to a power
 that is tuned for each fold of recording days on the others, without trials whose sentence occurs in
 the fold. With `--prompt` it is shown the candidates of a trial instead and asked to write the
-sentence; that takes seconds a trial, so name the decoders it is worth to.
+sentence. That takes seconds a trial, so it is asked about some of those trials alone whose seeds
+disagree; the rows of that table are of these trials.
 
-    python benchmarks/merge_seeds.py [--llm smollm2] [--prompt smollm2] [--decoder ...] [--json]
+    python benchmarks/merge_seeds.py [--llm smollm2] [--json] [--decoder ...]
+    python benchmarks/merge_seeds.py --prompt smollm2 --trials 80 --decoder causal_transformer_wfst
 
 "seen" are trials whose sentence is also a training sentence. Seconds are those of the merger alone:
 what the published networks took to decode is not known. Weights are those of the language model.
@@ -93,6 +95,18 @@ class Candidates:
     def count(self, texts: Sequence[str]) -> list[EditCounts]:
         """Count the word edits of one sentence a trial."""
         return [word_edits(true, text) for true, text in zip(self.truth, texts, strict=True)]
+
+    def disagreeing(self, n: int) -> Candidates:
+        """Give some trials whose seeds disagree, spread over all days."""
+        every = [i for i, said in enumerate(self.said) if len(set(said)) > 1]
+        kept = [every[i * len(every) // n] for i in range(min(n, len(every)))] if n else every
+        return Candidates(
+            f"{self.name}, {len(kept)} of {len(every)} trials whose seeds disagree",
+            *(
+                [column[i] for i in kept]
+                for column in (self.truth, self.said, self.folds, self.seen)
+            ),
+        )
 
     def pools(self) -> list[Pool]:
         """Pool the seeds of every trial, a vote each."""
@@ -259,12 +273,16 @@ def main() -> int:
     parser.add_argument("--decoder", nargs="+", choices=every, default=list(every))
     parser.add_argument("--llm", help="language model that sways the votes, e.g. smollm2")
     parser.add_argument("--prompt", help="language model that is asked, e.g. smollm2")
+    parser.add_argument("--trials", type=int, default=0, help="ask about this many; 0: all")
     parser.add_argument("--llm-cache", type=Path, help="SQLite file that keeps scores")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     args = parser.parse_args()
     helpers = Helpers(args.llm, args.prompt, args.llm_cache)
     try:
-        tables = [table(Candidates.read(args.data, name), helpers) for name in args.decoder]
+        made = [Candidates.read(args.data, name) for name in args.decoder]
+        if args.prompt:
+            made = [candidates.disagreeing(args.trials) for candidates in made]
+        tables = [table(candidates, helpers) for candidates in made]
     except SylvianError as failure:
         print(failure, file=sys.stderr)
         return 1
