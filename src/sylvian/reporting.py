@@ -32,14 +32,14 @@ def run_report(run: RunFolder) -> RunReport:
     scores = tuple(_scores(run))
     shown = _reported(scores)
     job = _job(run, shown) if shown else None
-    examples = _decodes(job) if job else _Examples(None, (), "words")
+    examples = _decodes(job) if job else _Examples(None, (), "words", "greedy")
     return RunReport(
         name=run.path.name,
         participants=tuple(run.environment["corpus"]["participants"])
         if recipe.participant is None
         else (recipe.participant,),
         encoder=recipe.encoder.kind,
-        decoder=_decoder(job) if job else "greedy",
+        decoder=examples.decoder,
         scores=scores,
         recipe=tuple((key, str(value)) for key, value in config.flatten(recipe)),
         environment=tuple(_environment(run.environment)),
@@ -66,13 +66,6 @@ def _scores(run: RunFolder) -> Iterator[SplitScores]:
             yield SplitScores(split, ScoreReport.read(path), seconds)
 
 
-def _decoder(job: Job) -> str:
-    if not (job.folder / "nbest.jsonl").is_file():
-        return "greedy"
-    llm = (job.run.read_optional(f"{job.split}/decode.json") or {}).get("llm")
-    return f"n-gram + {Path(llm['name']).name}" if llm else "n-gram"
-
-
 def _reported(scores: tuple[SplitScores, ...]) -> str | None:
     """Choose the split whose decodes are shown: the reporting one where it was scored."""
     found = {one.split for one in scores}
@@ -91,10 +84,12 @@ class _Examples(NamedTuple):
     confusions: Confusions | None
     decodes: tuple[Decode, ...]
     unit: Literal["words", "phonemes"]
+    decoder: str
 
 
 def _decodes(job: Job) -> _Examples:
     found = read_decodes(job)
+    decoder = found.decoder.replace("ngram", "n-gram")
     phonemes = [
         (info.phonemes, found.greedy[info.key].best.tokens) for info in job.infos if info.phonemes
     ]
@@ -110,7 +105,7 @@ def _decodes(job: Job) -> _Examples:
         if result.wer_counts is not None
     )
     if decodes:
-        return _Examples(count_confusions(phonemes), decodes, "words")
+        return _Examples(count_confusions(phonemes), decodes, "words", decoder)
     spelled = (
         Decode(
             key=str(result.info.key),
@@ -121,7 +116,7 @@ def _decodes(job: Job) -> _Examples:
         for result in results
         if result.per_counts is not None
     )
-    return _Examples(count_confusions(phonemes), tuple(spelled), "phonemes")
+    return _Examples(count_confusions(phonemes), tuple(spelled), "phonemes", decoder)
 
 
 def _environment(environment: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sylvian.figures.features import raster
     from sylvian.figures.report import build_report
     from sylvian.figures.style import canvas, colour_of, encoder_colour, panel, save
-    from sylvian.figures.training import learning_rate, losses, validation_per
+    from sylvian.figures.training import learning_rate, losses, validation_rate
 
 _HOMES = {
     "accuracy": ("error_by_session", "error_kinds", "error_rates", "seen_and_unseen"),
@@ -32,7 +32,7 @@ _HOMES = {
     "features": ("raster",),
     "report": ("build_report",),
     "style": ("canvas", "colour_of", "encoder_colour", "panel", "save"),
-    "training": ("learning_rate", "losses", "validation_per"),
+    "training": ("learning_rate", "losses", "validation_rate"),
 }
 _LAZY = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -57,7 +57,7 @@ __all__ = [
     "raster",
     "save",
     "seen_and_unseen",
-    "validation_per",
+    "validation_rate",
 ]
 
 

@@ -11,7 +11,7 @@ from sylvian.evaluate.confusion import Confusions
 from sylvian.evaluate.report import ALL, SEEN, UNSEEN, ScoreReport
 from sylvian.types import Score, Trial
 
-METRIC_COLUMNS = ("train_loss", "val_loss", "val_per", "learning_rate")
+METRIC_COLUMNS = ("train_loss", "val_loss", "val_per", "learning_rate", "val_wer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,12 @@ class EpochRow:
 
     Attributes:
         epoch: When, in passes over the training trials; fractions are fine.
-        train_loss: CTC objective on training trials, in nats a trial.
+        train_loss: Objective on training trials, in nats a trial, or a token where sentences are
+            learnt.
         val_loss: The same on validation trials.
         val_per: Validation phoneme error rate as a fraction.
         learning_rate: Of the optimiser.
+        val_wer: Validation word error rate as a fraction, where sentences are learnt.
     """
 
     epoch: int | float
@@ -31,6 +33,7 @@ class EpochRow:
     val_loss: float | None = None
     val_per: float | None = None
     learning_rate: float | None = None
+    val_wer: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,8 @@ class RunReport:
 def epoch_rows(rows: Iterable[Mapping[str, object]]) -> tuple[EpochRow, ...]:
     """Read rows of `metrics.csv` (as `csv.DictReader` gives them) into typed rows.
 
-    Columns: `epoch`, `train_loss`, `val_loss`, `val_per`, `learning_rate`; a missing or empty cell
-    is None, other columns are ignored.
+    Columns: `epoch`, `train_loss`, `val_loss`, `val_per` or `val_wer`, `learning_rate`; a missing
+    or empty cell is None, other columns are ignored.
 
     Raises:
         ConfigError: a row has no `epoch`, or a cell is not a number.

@@ -14,11 +14,12 @@ from sylvian.figures.nouns import RunReport
 from sylvian.figures.sheets import Blank, Sheet
 from sylvian.figures.style import DOUBLE_MM, SINGLE_MM, canvas, panel
 from sylvian.figures.training import (
+    CURVES,
     has_curve,
     learning_rate,
     losses,
     n_not_finite,
-    validation_per,
+    validation_rate,
 )
 
 
@@ -26,13 +27,15 @@ def training_sheet(run: RunReport) -> Sheet | Blank:
     """Lay out the training curves that the metrics allow."""
     rows = run.metrics
     title = "Training"
+    rate = _rate(run)
     val = next((each.unit("per") for each in run.scores if each.split == "val"), None)
-    n_val = val.n_trials if val is not None else None
+    # sentences are generated for some of the trials only
+    n_val = val.n_trials if val is not None and rate == "val_per" else None
     curves: list[Callable[[Axes], None]] = []
     if has_curve(rows, "train_loss") or has_curve(rows, "val_loss"):
         curves.append(lambda axis: losses(axis, rows))
-    if has_curve(rows, "val_per"):
-        curves.append(lambda axis: validation_per(axis, rows, n_trials=n_val))
+    if has_curve(rows, rate):
+        curves.append(lambda axis: validation_rate(axis, rows, column=rate, n_trials=n_val))
     if has_curve(rows, "learning_rate"):
         curves.append(lambda axis: learning_rate(axis, rows))
     if not curves:
@@ -111,7 +114,7 @@ def _training_caption(run: RunReport) -> str:
         said += f" {gaps} logged values were not finite; they are gaps in the curves."
     missing = [
         name
-        for column, name in (("val_per", "validation PER"), ("learning_rate", "learning rate"))
+        for column, name in ((_rate(run), CURVES[_rate(run)]), ("learning_rate", "learning rate"))
         if not has_curve(run.metrics, column)
     ]
     if missing:
@@ -122,7 +125,14 @@ def _training_caption(run: RunReport) -> str:
 def _training_alt(run: RunReport) -> str:
     last = max(row.epoch for row in run.metrics)
     said = f"Training curves over {last:g} epochs"
-    if not has_curve(run.metrics, "val_per"):
+    rate = _rate(run)
+    if not has_curve(run.metrics, rate):
         return f"{said}."
-    lowest = np.nanmin([row.val_per for row in run.metrics if row.val_per is not None])
-    return f"{said}; lowest validation PER {100 * lowest:.1f} %."
+    values = [getattr(row, rate) for row in run.metrics]
+    lowest = np.nanmin([value for value in values if value is not None])
+    return f"{said}; lowest {CURVES[rate]} {100 * lowest:.1f} %."
+
+
+def _rate(run: RunReport) -> str:
+    """Name the column that chose the best epoch."""
+    return "val_wer" if has_curve(run.metrics, "val_wer") else "val_per"

@@ -19,6 +19,7 @@ CURVES: Mapping[str, str] = {
     "train_loss": "training loss",
     "val_loss": "validation loss",
     "val_per": "validation PER",
+    "val_wer": "validation WER",
     "learning_rate": "learning rate",
 }
 FEW = 12  # up to this many points each gets a dot; a curve of one point would be invisible
@@ -26,7 +27,7 @@ FEW = 12  # up to this many points each gets a dot; a curve of one point would b
 
 @styled
 def losses(axis: Axes, rows: Sequence[EpochRow]) -> None:
-    """Plot training and validation loss (nats per trial) on a logarithmic axis.
+    """Plot training and validation loss on a logarithmic axis: nats per trial, or per token.
 
     Losses that are not finite leave a gap.
 
@@ -43,24 +44,28 @@ def losses(axis: Axes, rows: Sequence[EpochRow]) -> None:
             _line(axis, curve, colour=colour_of(split), label=names[split])
         record(axis, f"{split} loss", {"epoch": _list(curve, 0), "loss": _list(curve, 1)})
     _log_axis(axis, values[np.isfinite(values) & (values > 0)])
-    axis.set_ylabel("Loss (nats per trial)")
+    item = "token" if has_curve(rows, "val_wer") else "trial"
+    axis.set_ylabel(f"Loss (nats per {item})")
     axis.legend(loc="upper right", handlelength=1.2, borderaxespad=0.0)
     _epoch_axis(axis, rows)
 
 
 @styled
-def validation_per(axis: Axes, rows: Sequence[EpochRow], *, n_trials: int | None = None) -> None:
-    """Plot the validation phoneme error rate (percent from 0) and mark its lowest epoch.
+def validation_rate(
+    axis: Axes, rows: Sequence[EpochRow], *, column: str = "val_per", n_trials: int | None = None
+) -> None:
+    """Plot a validation error rate (percent from 0) and mark its lowest epoch.
 
     Args:
         axis: Where to draw.
         rows: Epochs in order.
+        column: Of phonemes, `val_per`, or of words, `val_wer`.
         n_trials: Number of validation trials, written into the panel.
 
     Raises:
         ConfigError: no row has a finite rate.
     """
-    curve = _drawable(rows, "val_per")
+    curve = _drawable(rows, column)
     epochs, percents = curve[:, 0], 100 * curve[:, 1]
     _line(axis, np.stack([epochs, percents], axis=1), colour=colour_of("val"))
     best = int(np.nanargmin(percents))
@@ -68,12 +73,12 @@ def validation_per(axis: Axes, rows: Sequence[EpochRow], *, n_trials: int | None
     axis.set_ylim(0, 1.08 * max(float(np.nanmax(percents)), 5.0))
     _name_best(axis, float(epochs[best]), float(percents[best]), float(epochs.max()))
     axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_ylabel("Validation PER (%)")
+    axis.set_ylabel(f"Validation {column[-3:].upper()} (%)")
     if n_trials is not None:
         note = f"n = {trials(n_trials)}"
         axis.text(1, 1, note, transform=axis.transAxes, ha="right", va="top", color=MUTED)
     _epoch_axis(axis, rows)
-    record(axis, CURVES["val_per"], {"epoch": _list(curve, 0), "val_per": _list(curve, 1)})
+    record(axis, CURVES[column], {"epoch": _list(curve, 0), column: _list(curve, 1)})
 
 
 @styled

@@ -6,7 +6,7 @@ import pytest
 from sylvian.errors import ConfigError
 from sylvian.figures import EpochRow, epoch_rows
 from sylvian.figures.style import canvas, panel, plotted
-from sylvian.figures.training import has_curve, learning_rate, losses, n_not_finite, validation_per
+from sylvian.figures.training import has_curve, learning_rate, losses, n_not_finite, validation_rate
 
 ROWS = tuple(
     EpochRow(e, 100.0 / e, 120.0 / e, 0.5 / e if e < 5 else 0.2, 3e-4 / e) for e in range(1, 9)
@@ -43,8 +43,8 @@ def test_nearly_constant_losses_still_get_ticks(axis):
     assert sum(low <= tick <= high for tick in axis.get_yticks()) >= 2
 
 
-def test_lowest_validation_per_is_marked(axis):
-    validation_per(axis, ROWS, n_trials=1426)
+def test_lowest_validation_rate_is_marked(axis):
+    validation_rate(axis, ROWS, n_trials=1426)
     best = axis.lines[1]
     assert (best.get_xdata()[0], best.get_ydata()[0]) == (4, pytest.approx(12.5))
     said = [text.get_text() for text in axis.texts]
@@ -59,7 +59,7 @@ def test_learning_rate_names_its_power_of_ten(axis):
     assert axis.lines[0].get_ydata()[0] == pytest.approx(3)
 
 
-@pytest.mark.parametrize("draw", [losses, validation_per, learning_rate])
+@pytest.mark.parametrize("draw", [losses, validation_rate, learning_rate])
 @pytest.mark.parametrize("rows", [(), (EpochRow(1),), (EpochRow(1, *[math.nan] * 4),)])
 def test_nothing_to_draw_is_refused(axis, draw, rows):
     with pytest.raises(ConfigError, match="leave this panel out"):
@@ -67,7 +67,7 @@ def test_nothing_to_draw_is_refused(axis, draw, rows):
 
 
 def test_one_epoch_is_visible(axis):
-    validation_per(axis, ROWS[:1])
+    validation_rate(axis, ROWS[:1])
     assert axis.lines[0].get_marker() == "o"
 
 
@@ -99,3 +99,11 @@ def test_rows_of_the_training_room_fit():
     names = columns("val_per")
     assert {"epoch", "train_loss", "val_loss", "val_per", "learning_rate"} <= set(names)
     assert np.isnan(epoch_rows([dict.fromkeys(names, float("nan"))])[0].epoch)
+
+
+def test_sentences_are_judged_by_words(axis):
+    rows = epoch_rows([{"epoch": "1", "val_loss": "2", "train_loss": "3", "val_wer": "0.5"}])
+    validation_rate(axis, rows, column="val_wer")
+    assert axis.get_ylabel() == "Validation WER (%)"
+    losses(axis, rows)
+    assert axis.get_ylabel() == "Loss (nats per token)"
