@@ -116,9 +116,14 @@ def _model(run: RunFolder) -> Iterator[str]:
     recipe, environment, outcome = run.recipe, run.environment, run.training
     yield (
         f"Turns recordings into phonemes: {recipe.encoder.kind} encoder, "
-        f"{outcome['n_parameters']:,} parameters, best of {outcome['epochs']} epochs "
+        f"{outcome['n_parameters']:,} trained parameters, best of {outcome['epochs']} epochs "
         f"({outcome['best_epoch']})."
     )
+    if recipe.end_to_end is not None:
+        yield (
+            f"A language model, {recipe.end_to_end.llm.name}, reads its latents and writes "
+            "sentences; its own weights, their licence and its faults are its makers'."
+        )
     yield f"Recipe {recipe.name}, digest {config.digest(recipe)}; begun {environment['started']}."
     start = environment.get("start")
     told = f"{start['path']} (sha256 {start['sha256']})" if start else "random weights"
@@ -177,9 +182,9 @@ def _causality(run: RunFolder) -> Iterator[str]:
 
 
 def _encoder(run: RunFolder) -> Encoder:
-    from sylvian.models.artefact import load_model
+    from sylvian.models.speechllm_files import load_ctc
 
-    return load_model(run.best).encoder
+    return load_ctc(run.best).encoder
 
 
 def _seeds(run: RunFolder) -> Iterator[str]:
