@@ -98,20 +98,24 @@ class PhonemeLlm(nn.Module):
         return functional.cross_entropy(logits, targets, reduction="sum"), len(targets)
 
     @torch.no_grad()
-    def score(self, heard: Sounds, texts: Sequence[str]) -> Float64[np.ndarray, " sentences"]:
+    def score(
+        self, heard: Sequence[Sounds], texts: Sequence[Sequence[str]]
+    ) -> list[Float64[np.ndarray, " sentences"]]:
         """Give the log-probability (nats) of sentences and their ends, given what was heard.
 
-        Sentences that begin alike share the computation.
+        All trials share one pass; sentences of a trial that begin alike share the computation.
+
+        Args:
+            heard: The trials.
+            texts: Normalised sentences for each of them, at least one.
         """
-        tree = PrefixTree.grow(self._separator, [(*self.encode(t), self.end) for t in texts])
-        prompt = self.prompts([heard])[0][:-1]
-        nodes = self.llm.embed(torch.from_numpy(tree.tokens))
-        hidden = self._read_tree(torch.cat((prompt, nodes)), tree, len(prompt))
-        inner = tree.inner
-        logits = self.llm.predict(hidden[len(prompt) :][torch.from_numpy(inner)]).log_softmax(-1)
-        row_of = np.zeros(len(tree.tokens), dtype=np.int64)
-        row_of[inner] = np.arange(len(inner))
-        return tree.totals(logits[row_of[tree.parents], tree.tokens].double().numpy())
+        trees = [
+            PrefixTree.grow(self._separator, [(*self.encode(text), self.end) for text in own])
+            for own in texts
+        ]
+        prompts = [prompt[:-1] for prompt in self.prompts(heard)]  # the separator is the root
+        hidden = self._read_trees(prompts, trees)
+        return [self._totals(own, tree) for own, tree in zip(hidden, trees, strict=True)]
 
     @torch.no_grad()
     def generate(
@@ -164,23 +168,38 @@ class PhonemeLlm(nn.Module):
         ends = np.cumsum([len(part) for part in codes]) - 1
         return [code for part in codes for code in part], ends.tolist()
 
-    def _read_tree(
-        self, embeds: Float[Tensor, "places width"], tree: PrefixTree, n_before: int
-    ) -> Float[Tensor, "places width"]:
-        n = len(embeds)
-        sees = torch.ones(n, n, dtype=torch.bool).tril()
-        sees[n_before:, n_before:] = torch.from_numpy(tree.sees)
-        hidden = torch.zeros(n, n, dtype=embeds.dtype)
-        hidden.masked_fill_(~sees, torch.finfo(embeds.dtype).min)
-        depths = torch.from_numpy(tree.depths) + n_before
+    def _totals(
+        self, hidden: Float[Tensor, "nodes width"], tree: PrefixTree
+    ) -> Float64[np.ndarray, " sentences"]:
+        inner = tree.inner
+        nats = self.llm.predict(hidden[torch.from_numpy(inner)]).log_softmax(-1)
+        row_of = np.zeros(len(tree.tokens), dtype=np.int64)
+        row_of[inner] = np.arange(len(inner))
+        return tree.totals(nats[row_of[tree.parents], tree.tokens].double().numpy())
+
+    def _read_trees(
+        self, prompts: Sequence[Float[Tensor, "_ width"]], trees: Sequence[PrefixTree]
+    ) -> list[Float[Tensor, "_ width"]]:
+        """Read prompts and the trees behind them side by side; give the trees' hidden states."""
+        rows, places, masks = [], [], []
+        for prompt, tree in zip(prompts, trees, strict=True):
+            n, before = len(prompt) + len(tree.tokens), len(prompt)
+            sees = torch.ones(n, n, dtype=torch.bool).tril()
+            sees[before:, before:] = torch.from_numpy(tree.sees)
+            masks.append(sees)
+            rows += [prompt, self.llm.embed(torch.from_numpy(tree.tokens))]
+            places += [torch.arange(before), torch.from_numpy(tree.depths) + before]
+        embeds, sees = torch.cat(rows), torch.block_diag(*masks)
+        hidden = torch.zeros(sees.shape, dtype=embeds.dtype)
+        hidden.masked_fill_(~sees.bool(), torch.finfo(embeds.dtype).min)
         causal: Any = self.llm.causal
         read: Tensor = causal.get_decoder()(
             inputs_embeds=embeds[None],
             attention_mask=hidden[None, None],
-            position_ids=torch.cat((torch.arange(n_before), depths))[None],
+            position_ids=torch.cat(places)[None],
             use_cache=False,
         ).last_hidden_state
-        return read[0]
+        return list(read[0].split([len(row) for row in rows])[1::2])
 
     def _mean_embeddings(self, words: Sequence[str]) -> Float[Tensor, "words width"]:
         ids = self._tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]

@@ -7,7 +7,7 @@ import pytest
 
 from _phoneme_llm import Texts, Trained
 from _t15_decodes import Heard, ValTrial
-from _third_pass import read_fold
+from _third_pass import log_shares, read_fold
 from sylvian.models.phoneme_llm import PhonemeLlm
 from sylvian.text import Lexicon
 from sylvian.text.soundalikes import Soundalikes
@@ -23,7 +23,8 @@ def make_trials(n: int = 12) -> list[ValTrial]:
     for number in range(n):
         sentence = f"{LEXICON.words[number % 5]} {LEXICON.words[number % 11 // 5]}"
         phonemes = LEXICON.phonemes(sentence)
-        heard = Heard((phonemes[1:] if number % 3 else phonemes,))
+        best = phonemes[1:] if number % 3 else phonemes
+        heard = Heard((best, phonemes, phonemes[2:]), (-1.0, -2.0, -9.0))
         day = f"t15.2023.08.{10 + number % 4}"
         trials.append(ValTrial(day, sentence, phonemes, heard, heard, heard, {}))
     return trials
@@ -64,6 +65,7 @@ def test_a_folds_trials_are_scored_and_written(monkeypatch: pytest.MonkeyPatch) 
     ]
     own = trained(trials)
     scored, written = read_fold(own, lists, 1)
+    assert np.exp(log_shares(trials[0])).sum() == pytest.approx(1.0)
     keys = [nbest.key for nbest, fold in zip(lists, own.folds, strict=True) if fold == 1]
     assert asked == [1]
     assert [one.key for one in scored] == [one.key for one in written] == keys

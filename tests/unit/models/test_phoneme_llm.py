@@ -57,11 +57,12 @@ def test_what_is_heard_of_one_trial_is_nothing_to_another(model: PhonemeLlm) -> 
     torch.testing.assert_close(together, model.prompts(heard("yes"))[0])
 
 
-def test_scores_in_a_tree_are_those_of_teacher_forcing(model: PhonemeLlm) -> None:
-    (sounds,) = heard("think about glass")
+def test_scores_in_trees_are_those_of_teacher_forcing(model: PhonemeLlm) -> None:
+    trials, texts = heard("think about glass", "yes"), [TEXTS, TEXTS[:2]]
     with torch.no_grad():
-        alone = [-model.loss([sounds], [text])[0].item() for text in TEXTS]
-    np.testing.assert_allclose(model.score(sounds, TEXTS), alone, atol=1e-3)
+        for sounds, own, scores in zip(trials, texts, model.score(trials, texts), strict=True):
+            alone = [-model.loss([sounds], [text])[0].item() for text in own]
+            np.testing.assert_allclose(scores, alone, atol=1e-3)
 
 
 def test_the_loss_of_a_batch_is_that_of_its_sentences(model: PhonemeLlm) -> None:
@@ -108,6 +109,7 @@ def test_embeddings_stay_and_all_else_is_kept(model: PhonemeLlm) -> None:
 
 
 def test_it_reads_in_bfloat16(model: PhonemeLlm) -> None:
-    (sounds,) = heard("think about it")
-    exact = model.score(sounds, TEXTS)
-    np.testing.assert_allclose(model.to(torch.bfloat16).score(sounds, TEXTS), exact, rtol=0.1)
+    trials = heard("think about it")
+    (exact,) = model.score(trials, [TEXTS])
+    (rounded,) = model.to(torch.bfloat16).score(trials, [TEXTS])
+    np.testing.assert_allclose(rounded, exact, rtol=0.1)
