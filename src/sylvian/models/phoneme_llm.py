@@ -181,17 +181,20 @@ class PhonemeLlm(nn.Module):
         self, prompts: Sequence[Float[Tensor, "_ width"]], trees: Sequence[PrefixTree]
     ) -> list[Float[Tensor, "_ width"]]:
         """Read prompts and the trees behind them side by side; give the trees' hidden states."""
-        rows, places, masks = [], [], []
+        rows, places = [], []
+        n_nodes = sum(map(len, prompts)) + sum(len(tree.tokens) for tree in trees)
+        sees = torch.zeros(n_nodes, n_nodes, dtype=torch.bool)
+        first = 0
         for prompt, tree in zip(prompts, trees, strict=True):
-            n, before = len(prompt) + len(tree.tokens), len(prompt)
-            sees = torch.ones(n, n, dtype=torch.bool).tril()
-            sees[before:, before:] = torch.from_numpy(tree.sees)
-            masks.append(sees)
+            root, end = first + len(prompt), first + len(prompt) + len(tree.tokens)
+            sees[first:end, first:end] = torch.ones(end - first, end - first).tril().bool()
+            sees[root:end, root:end] = torch.from_numpy(tree.sees)
             rows += [prompt, self.llm.embed(torch.from_numpy(tree.tokens))]
-            places += [torch.arange(before), torch.from_numpy(tree.depths) + before]
-        embeds, sees = torch.cat(rows), torch.block_diag(*masks)
+            places += [torch.arange(len(prompt)), torch.from_numpy(tree.depths) + len(prompt)]
+            first = end
+        embeds = torch.cat(rows)
         hidden = torch.zeros(sees.shape, dtype=embeds.dtype)
-        hidden.masked_fill_(~sees.bool(), torch.finfo(embeds.dtype).min)
+        hidden.masked_fill_(~sees, torch.finfo(embeds.dtype).min)
         causal: Any = self.llm.causal
         read: Tensor = causal.get_decoder()(
             inputs_embeds=embeds[None],
@@ -199,7 +202,7 @@ class PhonemeLlm(nn.Module):
             position_ids=torch.cat(places)[None],
             use_cache=False,
         ).last_hidden_state
-        return list(read[0].split([len(row) for row in rows])[1::2])
+        return list(torch.split(read[0], [len(row) for row in rows])[1::2])
 
     def _mean_embeddings(self, words: Sequence[str]) -> Float[Tensor, "words width"]:
         ids = self._tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
