@@ -1,4 +1,4 @@
-"""What can go wrong, in four kinds; a message says what happened, the value, and what to do."""
+"""What can go wrong, in five kinds; a message says what happened, the value, and what to do."""
 
 
 class SylvianError(Exception):
@@ -22,3 +22,7 @@ class CheckpointError(SylvianError):
 
 class DecodeError(SylvianError):
     """A language model, lexicon or graph is unusable, or a search ended without a hypothesis."""
+
+
+class ProtocolError(SylvianError):
+    """A rate cannot be claimed: something was chosen on its trials, or after they were seen."""

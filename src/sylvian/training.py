@@ -116,6 +116,8 @@ def fit_experiment(
     )
     if leads():
         protocol = Protocol.open(run.path)
+        if experiment.start is not None:  # what chose the model we began with has chosen ours, too
+            protocol.inherit([Protocol.open(experiment.start.parent.parent)])
         protocol.state(split_rule=recipe.splits, sees_future=corpus.sees_future)
         chosen = [info.key for info in validated]
         protocol.selected(f"best epoch by {task.label}", "val", chosen)

@@ -1,0 +1,52 @@
+"""A run's rate as one sentence for a paper, or why it may not be said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sylvian.decoding import rate, read_decodes
+from sylvian.evaluate import Protocol
+from sylvian.evaluate.claims import claim
+from sylvian.jobs import Job
+from sylvian.runs import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What may be said about a run on a split."""
+
+    run: str
+    split: str
+    claim: str
+
+
+def claim_rate(run: RunFolder, split: str, *, unit: str = "wer", online: bool = False) -> Claim:
+    """Say a scored split's rate with all it rests on.
+
+    Args:
+        run: A finished run.
+        split: A split that was scored.
+        unit: `per`, `wer` or `cer`.
+        online: Claim it for a decoder that runs while somebody speaks.
+
+    Raises:
+        ProtocolError: the run's protocol forbids it; the message says why.
+        DataError: the split was not decoded.
+    """
+    job = Job.open(run, split)
+    decodes = read_decodes(job)
+    report, plain = rate(job, decodes)
+    keys = [info.key for info in job.infos]
+    recipe = job.recipe
+    who = recipe.participant or "all participants"
+    decoder = "greedy" if unit == "per" else decodes.decoder
+    sentence = claim(
+        Protocol.open(run.path),
+        split,
+        keys,
+        plain if unit == "per" else report,
+        what=f"{recipe.name} on {recipe.corpus} ({who}; {decoder})",
+        unit=unit,
+        online=online,
+    )
+    return Claim(str(run.path), split, sentence)

@@ -1,0 +1,116 @@
+"""What a rate may be called: a claim in one sentence, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sylvian.errors import ProtocolError
+from sylvian.evaluate.protocol import Entry, Protocol, trials_digest
+from sylvian.evaluate.report import SEEN, UNSEEN, ScoreReport
+from sylvian.types import Score, TrialKey
+
+_NAMES = {"per": "PER", "wer": "WER", "cer": "CER"}
+
+
+def breaches(
+    protocol: Protocol, split: str, keys: Iterable[TrialKey], *, online: bool = False
+) -> list[str]:
+    """Say what on record forbids to claim a rate on a split; nothing: it may be claimed.
+
+    Args:
+        protocol: The run's record.
+        split: The split.
+        keys: The trials that were scored.
+        online: Whether the rate is claimed for a decoder that runs while somebody speaks.
+    """
+    entries, (_, trials) = protocol.entries, trials_digest(keys)
+    return [
+        *_not_blind(entries, split, trials),
+        *_chosen_after(entries, split),
+        *([_FUTURE] if online and any(e.sees_future for e in entries) else []),
+    ]
+
+
+_FUTURE = (
+    "features were normalised over whole blocks, so every bin has seen the future: no rate of an "
+    "online decoder; prepare with normalize.kind=rolling and train again"
+)
+
+
+def _not_blind(entries: tuple[Entry, ...], split: str, trials: str) -> Iterator[str]:
+    if split == "train":
+        yield "the model learnt these trials; score val or test"
+    if not any(e.kind == "opened" and e.split == split for e in entries):
+        yield f"{split} was not scored; run 'sylvian score --split {split}' first"
+    chosen = dict.fromkeys(
+        str(e.what)
+        for e in entries
+        if e.kind == "selected" and (e.split == split or e.trials == trials)
+    )
+    if chosen:
+        yield f"{', '.join(chosen)} chosen on these very trials; score a split nothing chose on"
+
+
+def _chosen_after(entries: tuple[Entry, ...], split: str) -> Iterator[str]:
+    """Find choices made when the split had been looked at, even if on other trials."""
+    opened = [at for at, e in enumerate(entries) if e.kind == "opened" and e.split == split]
+    if not opened:
+        return
+    late = dict.fromkeys(str(e.what) for e in entries[opened[0] :] if e.kind == "selected")
+    if late:
+        yield (
+            f"{', '.join(late)} chosen after {split} had been looked at; only a split that nobody "
+            "looked at can still be claimed"
+        )
+
+
+def claim(
+    protocol: Protocol,
+    split: str,
+    keys: Iterable[TrialKey],
+    report: ScoreReport,
+    *,
+    what: str,
+    unit: str = "wer",
+    online: bool = False,
+) -> str:
+    """Put a rate into one sentence that says what it rests on.
+
+    Args:
+        protocol: The run's record.
+        split: The split.
+        keys: The trials that were scored.
+        report: Their rates.
+        what: What was scored: run, participant, decoder.
+        unit: `per`, `wer` or `cer`.
+        online: Whether it is claimed for a decoder that runs while somebody speaks.
+
+    Raises:
+        ProtocolError: the record forbids it, or there is nothing to claim; the message says why.
+    """
+    keys = list(keys)
+    broken = breaches(protocol, split, keys, online=online)
+    if broken:
+        raise ProtocolError(f"{what} on {split}: no claim, because {'; and '.join(broken)}")
+    score = report.find(unit)
+    if score is None or not score.counts.n_reference:
+        raise ProtocolError(f"{what} on {split}: no {_NAMES[unit]}, its labels are withheld")
+    apart = [
+        f"{name} {_percent(own)}, n {own.n_trials}"
+        for group, name in ((SEEN, "sentences seen in training"), (UNSEEN, "not seen"))
+        if (own := report.find(unit, group)) is not None and own.n_trials
+    ]
+    looks = protocol.n_openings(split)
+    times = "once" if looks == 1 else f"{looks} times, nothing chosen after the first"
+    kind = "online" if online else "offline"
+    return (
+        f"{what}: {_NAMES[unit]} {_percent(score)} on {split} ({report.n_trials} trials; "
+        f"{'; '.join(apart)}), free-running, {kind}; {split} opened {times}."
+    )
+
+
+def _percent(score: Score) -> str:
+    rate = f"{100 * score.counts.rate:.1f} %"
+    if score.low != score.low:  # NaN: too few trials for an interval
+        return rate
+    return f"{rate} (95 % {100 * score.low:.1f}\N{EN DASH}{100 * score.high:.1f})"

@@ -1,0 +1,88 @@
+"""A rate is claimed with all it rests on, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sylvian.errors import ProtocolError
+from sylvian.evaluate import Protocol, score_trials
+from sylvian.evaluate.claims import breaches, claim
+from sylvian.evaluate.report import ScoreReport
+from sylvian.evaluate.score import score_trial
+from sylvian.types import TrialInfo, TrialKey
+
+
+def key(number: int) -> TrialKey:
+    return TrialKey("toy", "T15", "2023-08-11", 1, number)
+
+
+VAL, TEST = [key(n) for n in range(5)], [key(n) for n in range(5, 12)]
+
+
+def scored(keys: list[TrialKey]) -> ScoreReport:
+    results = []
+    for number, own in enumerate(keys):
+        info = TrialInfo(own, "test", 10, sentence="i am good", phonemes=("AA", "B"))
+        text = "i am" if number == 0 else "i am good"
+        results.append(score_trial(info, text=text, tokens=("AA", "B")))
+    return score_trials(results, training_sentences=["i am good"])
+
+
+@pytest.fixture
+def protocol(tmp_path: Path) -> Protocol:
+    protocol = Protocol.open(tmp_path)
+    protocol.state(split_rule="bit", sees_future=True)
+    protocol.selected("best epoch by PER", "val", VAL)
+    protocol.selected("decoder weights", "val", VAL)
+    return protocol
+
+
+def test_a_blind_split_is_claimed_with_its_conditions(protocol: Protocol) -> None:
+    protocol.opened("test", TEST)
+    said = claim(protocol, "test", TEST, scored(TEST), what="tfs on toy")
+    for part in ("tfs on toy: WER 4.8 %", "7 trials", "seen in training 4.8 %", "offline", "once"):
+        assert part in said
+    protocol.opened("test", TEST)
+    again = claim(protocol, "test", TEST, scored(TEST), what="tfs on toy")
+    assert "opened 2 times, nothing chosen after the first" in again
+
+
+@pytest.mark.parametrize(
+    ("split", "keys", "why"),
+    [
+        ("val", VAL, "best epoch by PER, decoder weights chosen on these very trials"),
+        ("test", VAL, "chosen on these very trials"),  # the same trials by another name
+        ("train", [key(99)], "learnt these trials"),
+        ("holdout", [key(100)], "holdout was not scored"),
+    ],
+)
+def test_what_broke_the_protocol_is_not_claimed(
+    protocol: Protocol, split: str, keys: list[TrialKey], why: str
+) -> None:
+    if split != "holdout":
+        protocol.opened(split, keys)
+    with pytest.raises(ProtocolError, match=why):
+        claim(protocol, split, keys, scored(keys), what="tfs on toy")
+
+
+def test_choosing_after_a_look_spoils_the_split(protocol: Protocol) -> None:
+    protocol.opened("test", TEST)
+    assert breaches(protocol, "test", TEST) == []
+    protocol.selected("decoder weights", "val", VAL)
+    protocol.opened("test", TEST)
+    (why,) = breaches(protocol, "test", TEST)
+    assert why.startswith("decoder weights chosen after test had been looked at")
+
+
+def test_features_from_the_future_are_no_online_result(protocol: Protocol) -> None:
+    protocol.opened("test", TEST)
+    (why,) = breaches(protocol, "test", TEST, online=True)
+    assert "seen the future" in why
+
+
+def test_withheld_labels_give_no_number(protocol: Protocol) -> None:
+    protocol.opened("test", TEST)
+    with pytest.raises(ProtocolError, match="withheld"):
+        claim(protocol, "test", TEST, ScoreReport((), 0), what="tfs on toy")
