@@ -4,7 +4,7 @@ from sylvian.analyses.cka import CkaTable, cka, cka_layers
 from sylvian.analyses.estimates import Estimate, plain
 from sylvian.analyses.pca import Pca, pca
 from sylvian.analyses.pooling import average_by, segment_vector
-from sylvian.analyses.rsa import RsaConfig, RsaResult, distances, rsa
+from sylvian.analyses.rsa import RsaConfig, RsaResult, distances, rsa, within_lengths
 from sylvian.analyses.separability import SeparabilityResult, separability
 from sylvian.analyses.words import (
     WordAlignment,
@@ -34,5 +34,6 @@ __all__ = [
     "rsa",
     "segment_vector",
     "separability",
+    "within_lengths",
     "word_alignment",
 ]

@@ -121,7 +121,7 @@ def rsa(
     """
     config = config or RsaConfig()
     same_length(len(neural), len(text), "rsa: neural and text vectors")
-    kept = _within(lengths, len(neural), config)
+    kept = within_lengths(lengths, len(neural), config)
     n, left_out = int(kept.sum()), int((~kept).sum())
     n_pairs = n * (n - 1) // 2
     if n < LEAST:
@@ -138,6 +138,23 @@ def rsa(
     else:
         estimate = _estimate(pair[0], pair[1], config, seed)
     return RsaResult(estimate, left_out, n_pairs, seed, config)
+
+
+def within_lengths(
+    lengths: Int[np.ndarray, " lengths"] | None, n: int, config: RsaConfig
+) -> Bool[np.ndarray, " sentences"]:
+    """Mark the sentences whose length is in the range.
+
+    Raises:
+        DataError: lengths are needed and not given, or not one for each of `n` sentences.
+    """
+    if lengths is None:
+        if config.shortest is not None or config.longest is not None or config.control_length:
+            raise DataError("rsa: lengths are to be filtered or controlled for, but none are given")
+        return np.ones(n, dtype=bool)
+    same_length(len(lengths), n, "rsa: lengths and sentences")
+    low, high = config.shortest or 0, np.inf if config.longest is None else config.longest
+    return np.asarray((lengths >= low) & (lengths <= high))
 
 
 def distances(
@@ -171,18 +188,6 @@ def distances(
         found = 1.0 - (rows / norms) @ (rows / norms).T
     np.fill_diagonal(found, 0.0)
     return np.asarray(found)
-
-
-def _within(
-    lengths: Int[np.ndarray, " lengths"] | None, n: int, config: RsaConfig
-) -> Bool[np.ndarray, " sentences"]:
-    if lengths is None:
-        if config.shortest is not None or config.longest is not None or config.control_length:
-            raise DataError("rsa: lengths are to be filtered or controlled for, but none are given")
-        return np.ones(n, dtype=bool)
-    same_length(len(lengths), n, "rsa: lengths and sentences")
-    low, high = config.shortest or 0, np.inf if config.longest is None else config.longest
-    return np.asarray((lengths >= low) & (lengths <= high))
 
 
 def _standard_distances(

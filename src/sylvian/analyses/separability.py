@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
@@ -19,6 +20,7 @@ from sylvian.analyses.estimates import (
 )
 
 LEAST = 8  # trials of either task
+FEW_WAYS = 200  # labellings below which p cannot fall to what it says
 
 Labels = Bool[np.ndarray, " trials"]
 Places = Int64[np.ndarray, " trials"]
@@ -148,7 +150,14 @@ def separability(
     null = _balanced(_right(folds, shuffled), shuffled)
     spread = _spread(right, is_second, places)
     return SeparabilityResult(
-        estimate=Estimate(value, *spread, p_value(null, value), len(rows), *interval(null)),
+        estimate=Estimate(
+            value,
+            *spread,
+            p_value(null, value),
+            len(rows),
+            *interval(null),
+            note=_few_labellings(is_second, places),
+        ),
         n_first=int((~is_second).sum()),
         n_second=int(is_second.sum()),
         n_groups=int(places.max()) + 1,
@@ -237,6 +246,15 @@ def ledoit_wolf(gram: Square, width: int) -> tuple[float, float]:
     noise = (float((np.diagonal(gram) ** 2).sum()) / n**2 - squared / n) / width
     share = min(max(noise, 0.0) / off, 1.0) if off > 1e-12 * variance**2 else 1.0
     return max(share, 1e-4), variance
+
+
+def _few_labellings(is_second: Labels, places: Places) -> str:
+    """Say so where whole groups can be handed to the tasks in a few ways only."""
+    if not _is_whole(is_second, places):
+        return ""
+    n_second = len(np.unique(places[is_second]))
+    ways = comb(int(places.max()) + 1, n_second)
+    return f"only {ways} labellings of the blocks, p is coarse" if ways < FEW_WAYS else ""
 
 
 def _right(
