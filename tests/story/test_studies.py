@@ -63,7 +63,7 @@ def test_table_4_has_every_row_for_both_kinds_of_speech(home: Path, sylvian: Cal
     assert labels["attempted"] == ["rnn", "tfs", "human", "all"]
     assert labels["imagined"] == ["rnn", "tfs", "human", "all", "cross_task_only"]
     for row in found["rows"]:
-        assert row["low"] <= row["per"] <= row["high"]
+        assert row["low"] <= row["rate"] <= row["high"]
         assert (row["difference"] is None) == (row["label"] == "tfs")
         assert (row["hours"] is None) == (row["label"] in ("rnn", "tfs", "cross_task_only"))
         assert len(row["runs"]) == row["n_seeds"] == 1

@@ -119,7 +119,9 @@ def probe(
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="table4, table8, table9 or figure8.")],
+    name: Annotated[
+        str, typer.Argument(help="table4, table8, table9, figure8, figure3 or systems.")
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
@@ -129,19 +131,48 @@ def study(
     data: Data = Path("data"),
     runs: Runs = Path("runs"),
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row.")] = 3,
+    llm: Annotated[
+        str | None,
+        typer.Option("--llm", help="Language model of the end-to-end rows; default: the recipe's."),
+    ] = None,
+    larger: Annotated[
+        str | None, typer.Option("--larger", help="figure3: a larger one of its kind.")
+    ] = None,
+    other: Annotated[
+        str | None, typer.Option("--other", help="figure3: one of another kind.")
+    ] = None,
+    audio: Annotated[str | None, typer.Option("--audio", help="figure3: an audio-LLM.")] = None,
+    rescorer: Annotated[
+        str | None, typer.Option("--rescorer", help="systems: reads the cascade's candidates.")
+    ] = None,
+    lm: Annotated[
+        Path | None,
+        typer.Option("--lm", help="systems: ARPA file; default: of the training sentences."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file for the table.")] = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Draw it: PDF, PNG and CSV of this name.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run one of the paper's tables on a prepared corpus: every row, several seeds, intervals."""
-    from sylvian.studies import run_study
+    """Run one of the paper's tables on a prepared corpus: every row, several seeds, intervals.
+
+    A row whose language model is not given is left out, and named below the table.
+    """
+    from sylvian.studies import LanguageModels, run_study
 
     once("study", overrides or ())
+    models = LanguageModels(llm, larger, other, audio, rescorer, lm)
     with drawn_progress() as progress:
         result = run_study(
-            name, overrides or (), data=data, runs=runs, seeds=seeds, out=out, progress=progress
+            name,
+            overrides or (),
+            data=data,
+            runs=runs,
+            seeds=seeds,
+            models=models,
+            out=out,
+            progress=progress,
         )
     if figure is not None:
         from sylvian.studies.figure import save_study

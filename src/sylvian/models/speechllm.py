@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sylvian.config import Config
@@ -50,6 +50,15 @@ class SpeechLlmConfig(Config):
     alignment: AlignmentConfig | None = Field(
         AlignmentConfig(), description="contrastive alignment; null: none"
     )
+
+    @model_validator(mode="after")
+    def _phonemes_are_text(self) -> SpeechLlmConfig:
+        if self.modality == "audio" and isinstance(self.projector, PhonemesConfig):
+            raise ValueError(
+                "projector.kind=phonemes speaks in tokens of text, modality=audio takes sounds; "
+                "use projector.kind=mlp or modality=neural"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def columns(study: Study, corpus: str, overrides: Sequence[str], data: Path) -> 
 
 def grouped(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """Put the rows together that are compared with one another."""
-    alike: dict[tuple[str, str], list[Cell]] = {}
+    alike: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
-        alike.setdefault((cell.participant, cell.speech), []).append(cell)
+        alike.setdefault((cell.participant, cell.speech, cell.line.group), []).append(cell)
     yield from alike.values()

@@ -31,10 +31,11 @@ def save_study(result: StudyResult, path: Path) -> tuple[Path, Path, Path]:
 
 @styled
 def draw_study(result: StudyResult) -> Figure:
-    """Draw PER with 95 % intervals over seeds and trials; an open marker: the row compared with."""
+    """Draw rates with 95 % intervals over seeds and trials; open marker: the row compared with."""
     columns: dict[str, list[StudyRow]] = {}
     for row in result.rows:
-        columns.setdefault(f"{row.participant}, {row.speech} speech", []).append(row)
+        group = row.group and f", {row.group}"
+        columns.setdefault(f"{row.participant}, {row.speech} speech{group}", []).append(row)
     scores = {name: [_score(row) for row in rows] for name, rows in columns.items()}
     top = nice_top([score for own in scores.values() for score in own])
     names = [_name(row) for row in result.rows]
@@ -61,7 +62,7 @@ def draw_study(result: StudyResult) -> Figure:
 
 
 def _score(row: StudyRow) -> Score:
-    return Score("per", row.label, row.counts, row.low, row.high, row.n_trials)
+    return Score(row.unit, row.label, row.counts, row.low, row.high, row.n_trials)
 
 
 def _kind(row: StudyRow) -> str:

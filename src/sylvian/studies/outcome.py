@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ class StudyRow:
         n_seeds: Trainings behind it.
         n_trials: Trials of the split, in each of them.
         counts: Edits of all seeds together.
-        per: Phoneme error rate over all seeds and trials.
+        rate: Error rate over all seeds and trials.
         low: Lower end of its 95 % interval over seeds and trials.
         high: Upper end.
         difference: Rate minus that of the row it is compared with; None for that row itself.
@@ -33,7 +33,9 @@ class StudyRow:
         hours: Recordings pretrained on; None without pretraining.
         r2: Mean over seeds of the pretraining's R² on hidden bins.
         seconds: Mean fine-tuning time of a seed.
-        runs: The run folders.
+        runs: The run folders whose decodes were counted.
+        unit: What the errors are of: phonemes (`per`) or words (`wer`).
+        group: Rows that are compared with one another alone.
     """
 
     participant: str
@@ -42,7 +44,7 @@ class StudyRow:
     n_seeds: int
     n_trials: int
     counts: EditCounts
-    per: float
+    rate: float
     low: float
     high: float
     difference: float | None
@@ -53,6 +55,13 @@ class StudyRow:
     r2: float | None
     seconds: float
     runs: tuple[str, ...]
+    unit: str = "per"
+    group: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Say whose row it is."""
+        return f"{self.participant} {self.speech}{self.group and f', {self.group}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +85,10 @@ class StudyResult:
         from rich.table import Table
         from rich.text import Text
 
+        unit = self.rows[0].unit.upper() if self.rows else "PER"
         told = [
-            f"PER on {self.split}, n trials, seeds {', '.join(map(str, self.seeds))}; in brackets: "
-            "95 % over seeds and trials.",
+            f"{unit} on {self.split}, n trials, seeds {', '.join(map(str, self.seeds))}; in "
+            "brackets: 95 % over seeds and trials.",
             f"Change: against {self.against}, same seeds and trials. Bold: below 0 at 95 %.",
             *self.notes,
         ]
@@ -91,26 +101,44 @@ class StudyResult:
         table.title_justify = table.caption_justify = "left"
         table.collapse_padding = True  # five columns must fit into 80 characters
         table.add_column("", no_wrap=True)
-        for name in ("hours", "R²", "PER % (95 %)", "change (95 %)"):
+        pretrained = any(row.hours is not None for row in self.rows)
+        shown = [*(["hours", "R²"] if pretrained else []), f"{unit} % (95 %)", "change (95 %)"]
+        for name in shown:
             table.add_column(name, justify="right", no_wrap=True)
         before = ""
         for row in self.rows:
-            head = f"{row.participant} {row.speech}, n {row.n_trials}"
+            head = f"{row.heading}, n {row.n_trials}"
             if head != before:
                 table.add_section()
                 table.add_row(Text(head, style="italic"))
                 before = head
             wins = row.difference_high is not None and row.difference_high < 0
-            table.add_row(*_cells(row), style="bold" if wins else "")
+            cells = _cells(row, pretrained=pretrained)
+            table.add_row(*cells, style="bold" if wins else "")
         return table
 
 
-def _cells(row: StudyRow) -> Iterator[str]:
+def winners(rows: Sequence[StudyRow]) -> tuple[str, ...]:
+    """Say which row made the fewest errors, group by group, and whether that is more than noise."""
+    found = []
+    for heading in dict.fromkeys(row.heading for row in rows):
+        best = min((row for row in rows if row.heading == heading), key=lambda row: row.rate)
+        sure = "no row is lower"
+        if best.difference_high is not None:
+            sure = "below" if best.difference_high < 0 else "not told apart from"
+            sure += " the row compared with at 95 %"
+        rate = f"{best.unit.upper()} {100 * best.rate:.1f} %"
+        found.append(f"{heading}: fewest errors by {best.label} ({rate}), {sure}.")
+    return tuple(found)
+
+
+def _cells(row: StudyRow, *, pretrained: bool) -> Iterator[str]:
     yield f" {row.label}"
-    yield "" if row.hours is None else f"{row.hours:.2f}"
-    yield "" if row.r2 is None else _signed(row.r2, ".2f")
+    if pretrained:
+        yield "" if row.hours is None else f"{row.hours:.2f}"
+        yield "" if row.r2 is None else _signed(row.r2, ".2f")
     dash = "\N{EN DASH}"
-    yield f"{100 * row.per:.1f} ({100 * row.low:.1f}{dash}{100 * row.high:.1f})"
+    yield f"{100 * row.rate:.1f} ({100 * row.low:.1f}{dash}{100 * row.high:.1f})"
     if row.difference is None or row.difference_low is None or row.difference_high is None:
         yield ""
         return

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from sylvian import pipeline
 from sylvian.errors import ConfigError
-from sylvian.recipes import Pretraining, build_recipe
+from sylvian.recipes import Phonemes, Pretraining, Recipe, build_recipe
 from sylvian.studies.cells import Cell, columns, grouped, said
-from sylvian.studies.lines import STUDIES, Line, Study, overrides_of
-from sylvian.studies.outcome import StudyResult, StudyRow
+from sylvian.studies.choosing import STUDIES, overrides_of, possible
+from sylvian.studies.judging import judge
+from sylvian.studies.lines import LanguageModels, Line, Study
+from sylvian.studies.outcome import StudyResult, StudyRow, winners
 from sylvian.types import EditCounts, Progress, silent
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def run_study(
     data: Path,
     runs: Path,
     seeds: int = 3,
+    models: LanguageModels | None = None,
     out: Path | None = None,
     progress: Progress = silent,
 ) -> StudyResult:
@@ -36,10 +39,13 @@ def run_study(
     Args:
         name: One of `STUDIES`.
         overrides: `corpus=NAME` and whatever `sylvian train` takes; `start.*` reaches the rows
-            that pretrain, `encoder.*` the Transformers, and `ROW:key=value` one row alone.
+            that start from another training, `encoder.*` the Transformers, and `ROW:key=value` one
+            row or group of rows alone.
         data: Folder of prepared corpora.
         runs: Folder of runs.
-        seeds: Trainings of each row, seeds 0, 1, ...; pretraining is repeated with each.
+        seeds: Trainings of each row, seeds 0, 1, ...; earlier stages are repeated with each, and
+            shared by the rows of one seed.
+        models: Whom studies of sentences ask.
         out: JSON file for the table.
         progress: Told how far it is.
 
@@ -49,11 +55,10 @@ def run_study(
     """
     if name not in STUDIES:
         raise ConfigError(f"no study {name!r}; studies are: {', '.join(STUDIES)}")
-    study = STUDIES[name]
-    return _run(
-        study, overrides, data=data, runs=runs, seeds=seeds, split="test", out=out,
-        progress=progress,
-    )  # fmt: skip
+    models = models or LanguageModels()
+    study, notes = possible(STUDIES[name], overrides, models, data)
+    asked = _Asked(tuple(overrides), data, runs, "test", models)
+    return _run(study, asked, seeds=seeds, notes=notes, out=out, progress=progress)
 
 
 def probe(
@@ -108,9 +113,8 @@ def probe(
     ]
     study = Study(f"Probe: {epochs} epochs of fine-tuning", tuple(lines), against="from scratch")
     budget = [f"train.epochs={epochs}", *overrides]
-    return _run(
-        study, budget, data=data, runs=runs, seeds=seeds, split="val", out=out, progress=progress
-    )
+    asked = _Asked(tuple(budget), data, runs, "val", LanguageModels())
+    return _run(study, asked, seeds=seeds, notes=(), out=out, progress=progress)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -121,24 +125,37 @@ def _names(folders: Sequence[Path]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What all rows of a study share."""
+
+    overrides: tuple[str, ...]
+    data: Path
+    runs: Path
+    split: str
+    models: LanguageModels
+
+    @property
+    def corpus(self) -> str:
+        found = said(self.overrides, "corpus")
+        if found is None:
+            raise ConfigError("which corpus? add corpus=NAME, e.g. corpus=card2024")
+        return found
+
+
 def _run(
     study: Study,
-    overrides: Sequence[str],
+    asked: _Asked,
     *,
-    data: Path,
-    runs: Path,
     seeds: int,
-    split: str,
+    notes: tuple[str, ...],
     out: Path | None,
     progress: Progress,
 ) -> StudyResult:
     started = time.perf_counter()
     if seeds < 1:
         raise ConfigError("a study needs at least one seed; three tell something about training")
-    corpus = said(overrides, "corpus")
-    if corpus is None:
-        raise ConfigError("which corpus? add corpus=NAME, e.g. corpus=card2024")
-    cells = list(columns(study, corpus, overrides, data))
+    cells = list(columns(study, asked.corpus, asked.overrides, asked.data))
     n_all, done = len(cells) * seeds, 0
     rows: list[StudyRow] = []
     for column in grouped(cells):
@@ -148,20 +165,21 @@ def _run(
             for seed in range(seeds):
                 note = f"{cell.participant} {cell.line.label} seed {seed}"
                 told = _Told(progress, f"{done + 1}/{n_all} {note}")
-                found.append(_train_one(cell, overrides, seed, data, runs, split, told))
+                found.append(_train_one(cell, asked, seed, told))
                 done += 1
             measured.append(_Measured(cell, tuple(found)))
-        rows += _rows(measured, study.against)
+        rows += _rows(measured, study)
     result = StudyResult(
         title=study.title,
-        corpus=corpus,
-        split=split,
+        corpus=asked.corpus,
+        split=asked.split,
         against=study.against,
         seeds=tuple(range(seeds)),
-        overrides=tuple(overrides),
+        overrides=asked.overrides,
         rows=tuple(rows),
         seconds=time.perf_counter() - started,
         file=None if out is None else str(out),
+        notes=(*(winners(rows) if study.unit == "wer" else ()), *notes),
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -199,43 +217,52 @@ class _Told:
         self.progress(f"{self.heading}: {stage}", done, total, note)
 
 
-def _train_one(
-    cell: Cell,
-    overrides: Sequence[str],
-    seed: int,
-    data: Path,
-    runs: Path,
-    split: str,
-    progress: Progress,
-) -> _Found:
-    corpus = said(overrides, "corpus")
-    recipe = build_recipe(cell.line.recipe, [f"corpus={corpus}"])
+def _train_one(cell: Cell, asked: _Asked, seed: int, progress: Progress) -> _Found:
+    run = _trained(_recipe_of(cell, asked, seed), asked, progress)
+    hours, r2 = _pretraining_of(run)
+    judged = judge(run, cell.line.system, asked.split, asked.models, progress)
+    return _Found(judged.run, judged.counts, judged.run.training["seconds"], hours, r2)
+
+
+def _recipe_of(cell: Cell, asked: _Asked, seed: int) -> tuple[str, list[str]]:
+    """Give a row's recipe and all its overrides, earlier stages seeded as it is."""
+    name = cell.line.recipe
+    start = build_recipe(name, [f"corpus={asked.corpus}"])
     strategies = json.dumps([one.value for one in cell.strategies])
     chosen = [
         "splits=bit",
-        *overrides_of(cell.line, overrides, recipe),
+        *overrides_of(cell.line, asked.overrides, start, asked.models),
         f"participant={cell.participant}",
         f"strategies={strategies}",
         f"train.seed={seed}",
-        *([f"start.train.seed={seed}"] if isinstance(recipe.start, Pretraining) else []),
     ]
-    run = _trained(cell.line.recipe, chosen, data, runs, progress)
-    outcome = run.training
-    hours, r2 = _pretraining_of(run)
-    counts = _edits(run, split, progress)
-    return _Found(run, counts, outcome["seconds"], hours, r2)
+    if isinstance(start.start, Pretraining):
+        chosen.append(f"start.train.seed={seed}")
+    if isinstance(start.start, Phonemes):
+        chosen.append(_seeded(build_recipe(name, chosen), seed))
+    return name, chosen
 
 
-def _trained(
-    recipe: str, overrides: list[str], data: Path, runs: Path, progress: Progress
-) -> RunFolder:
+def _seeded(recipe: Recipe, seed: int) -> str:
+    """Seed the phoneme stage of an end-to-end recipe, and its pretraining."""
+    start = recipe.start
+    assert isinstance(start, Phonemes)
+    before = build_recipe(start.recipe, [f"corpus={recipe.corpus}", *start.overrides])
+    own = [*start.overrides, f"train.seed={seed}"]
+    own += [f"start.train.seed={seed}"] if isinstance(before.start, Pretraining) else []
+    return f"start.overrides={json.dumps(own)}"
+
+
+def _trained(named: tuple[str, list[str]], asked: _Asked, progress: Progress) -> RunFolder:
     """Train, or go on where an interrupted study stopped."""
     from sylvian.runs import RunFolder
 
+    recipe, overrides = named
     wanted = build_recipe(recipe, overrides)
+    data, runs = asked.data, asked.runs
     for path in sorted(runs.glob(f"{recipe}-*/recipe.json")):
         run = RunFolder(path.parent)
-        if not run.is_finished and run.recipe == wanted:
+        if not run.is_finished and _is(run.recipe, wanted):
             result = pipeline.train(
                 recipe, (), data=data, runs=runs, resume=str(run.path), progress=progress
             )
@@ -244,48 +271,44 @@ def _trained(
     return RunFolder(Path(result.run))
 
 
+def _is(begun: Recipe, wanted: Recipe) -> bool:
+    """Whether a run is of a recipe; end to end, the encoder is that of its phoneme stage."""
+    if wanted.end_to_end is not None:
+        begun = begun.model_copy(update={"encoder": wanted.encoder})
+    return begun == wanted
+
+
 def _pretraining_of(run: RunFolder) -> tuple[float | None, float | None]:
+    """Find the pretraining behind a run, its own or that of the stage it started from."""
     from sylvian.runs import RunFolder
 
     start = run.environment.get("start")
     if not start:
         return None, None
     stage = RunFolder(Path(start["path"]).parent.parent)
-    if not (stage.path / "recipe.json").is_file() or not stage.is_pretraining:
+    if not (stage.path / "recipe.json").is_file():
         return None, None
+    if not stage.is_pretraining:
+        return _pretraining_of(stage)
     return stage.training["hours"], stage.training["val_r2"]
 
 
-def _edits(run: RunFolder, split: str, progress: Progress) -> tuple[EditCounts, ...]:
-    """Count phoneme errors of greedy decoding, trial by trial in the order of the keys."""
-    from sylvian.decode.greedy import greedy
-    from sylvian.evaluate import Protocol, count_edits
-    from sylvian.jobs import Job, encode, spoken
-
-    job = Job.open(run, split)
-    logits = {own.key: own for own in encode(job, progress)[0]}
-    infos = spoken(job.infos, split)
-    Protocol.open(run.path).opened(split, [info.key for info in infos])
-    return tuple(
-        count_edits(info.phonemes or (), greedy(logits[info.key]).tokens)
-        for info in sorted(infos, key=lambda info: info.key)
-    )
-
-
-def _rows(measured: Sequence[_Measured], against: str) -> Iterator[StudyRow]:
+def _rows(measured: Sequence[_Measured], study: Study) -> Iterator[StudyRow]:
     from sylvian.evaluate import bootstrap_seeds, paired_bootstrap_seeds, seeds_rate
 
-    base = next((one for one in measured if one.cell.line.label == against), None)
+    base = next((one for one in measured if one.cell.line.label == study.against), None)
     for one in measured:
         low, high = bootstrap_seeds(one.counts)
         row = StudyRow(
             participant=one.cell.participant,
             speech=one.cell.speech,
             label=one.cell.line.label,
+            group=one.cell.line.group,
+            unit=study.unit,
             n_seeds=len(one.found),
             n_trials=len(one.counts[0]),
             counts=sum((count for run in one.counts for count in run), EditCounts()),
-            per=seeds_rate(one.counts),
+            rate=seeds_rate(one.counts),
             low=low,
             high=high,
             difference=None,

@@ -1,6 +1,6 @@
 from sylvian.recipes import RECIPES, build_recipe
 from sylvian.studies import STUDIES, Line
-from sylvian.studies.lines import overrides_of
+from sylvian.studies.choosing import overrides_of
 
 ASKED = ["corpus=synthetic", "train.epochs=3", "encoder.width=64", "start.train.epochs=2",
          "rnn:encoder.width=8", "participant=S15"]  # fmt: skip
@@ -8,9 +8,9 @@ ASKED = ["corpus=synthetic", "train.epochs=3", "encoder.width=64", "start.train.
 
 def test_every_line_is_a_recipe_that_can_be_built() -> None:
     for study in STUDIES.values():
-        labels = [line.label for line in study.lines]
+        labels = [(line.group, line.label) for line in study.lines]
         assert len(set(labels)) == len(labels)
-        assert study.against in labels
+        assert all((group, study.against) in labels for group, _ in labels)
         for line in study.lines:
             assert line.recipe in RECIPES
             build_recipe(line.recipe, ["corpus=synthetic", *line.overrides])
