@@ -201,8 +201,9 @@ def discounts(counts: Int[np.ndarray, " ngrams"]) -> Float64[np.ndarray, " count
     """What to take off an n-gram seen 0, 1, 2, and 3 or more times.
 
     Returns:
-        Discounts estimated from counts of counts, or 0.5, 1 and 1.5 where those give none (small
-        or artificial texts).
+        Discounts estimated from counts of counts, or 0.5, 1 and 1.5 where those give none for some
+        count (small or artificial texts): a context of such n-grams alone would leave nothing to
+        words not seen there.
 
     Source: Chen and Goodman 1998, equation 26.
     """
@@ -211,8 +212,7 @@ def discounts(counts: Int[np.ndarray, " ngrams"]) -> Float64[np.ndarray, " count
         return np.array((0.0, *_FALLBACK))
     y = n1 / (n1 + 2 * n2)
     found = np.array((0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3))
-    usable = bool((found >= 0).all()) and bool((found[1:] > 0).any())
-    return found if usable else np.array((0.0, *_FALLBACK))
+    return found if (found[1:] > 0).all() else np.array((0.0, *_FALLBACK))
 
 
 def _assembled(
