@@ -96,8 +96,8 @@ def search_by_penalty(
     Returns:
         Blank penalty (nats) -> n-best lists of the same trials.
     """
-    from sylvian.decode.beam import FirstPass
     from sylvian.decode.io import read_logits
+    from sylvian.decoding.setting import open_first_pass
 
     wanted = {nbest.key for nbest in nbests}
     found: dict[float, Sequence[NBest]] = {setting.decode.blank_penalty: nbests}
@@ -108,7 +108,7 @@ def search_by_penalty(
     for penalty in BLANK_PENALTIES:
         if graph is None or any(abs(penalty - known) < 1e-6 for known in found):
             continue
-        first_pass = FirstPass(graph, setting.decode.model_copy(update={"blank_penalty": penalty}))
+        first_pass = open_first_pass(setting, graph, blank_penalty=penalty)
         lists = []
         for done, one in enumerate(logits, start=1):
             lists.append(first_pass.decode(one))

@@ -8,9 +8,12 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from sylvian.decode import search
+from sylvian.decode.arpa import ArpaModel
 from sylvian.decode.config import PRESETS, DecodeConfig
+from sylvian.decode.enlarge import enlarge
 from sylvian.decode.graph import DecodingGraph
 from sylvian.decode.greedy import normalize_frames
+from sylvian.decode.larger import LargerLm
 from sylvian.decode.readout import Stretch, read_out
 from sylvian.decode.tokens import Links, Map, Settings, Tokens
 from sylvian.errors import DecodeError
@@ -54,12 +57,23 @@ class FirstPass:
     and no way from a lattice to distinct word sequences.
     """
 
-    def __init__(self, graph: DecodingGraph, config: DecodeConfig | None = None) -> None:
+    def __init__(
+        self,
+        graph: DecodingGraph,
+        config: DecodeConfig | None = None,
+        *,
+        larger: ArpaModel | None = None,
+    ) -> None:
         """Prepare a search.
 
         Args:
             graph: What can be said.
             config: Weights and bounds; the Brain-to-Text '25 README's by default.
+            larger: An n-gram too large to search with. It reads the lattice: its scores take the
+                place of the graph's n-gram's (paper.md section 5.2, formula 3).
+
+        Raises:
+            DecodeError: the larger n-gram lacks words of the graph.
         """
         self.graph = graph
         self.config = config or DecodeConfig()
@@ -72,6 +86,7 @@ class FirstPass:
             word_bonus=self.config.word_bonus,
         )
         self._map = _map(graph, self.config)
+        self._larger = LargerLm.join(larger, graph.words) if larger else None
 
     def start(self, key: TrialKey = LIVE) -> BeamState:
         """Begin a trial."""
@@ -125,7 +140,10 @@ class FirstPass:
         Where no surviving token can end a sentence, the best unfinished ones are listed, without
         the cost of an end, so that there is always at least one hypothesis.
         """
-        return read_out(self.graph, self.config, state.key, state.stretches)
+        found = read_out(self.graph, self.config, state.key, state.stretches, self._larger)
+        return (
+            enlarge(found, self.config, top=self.config.enlarge) if self.config.enlarge else found
+        )
 
     def decode(self, logits: Logits) -> NBest:
         """Decode one trial.

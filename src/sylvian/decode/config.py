@@ -35,6 +35,12 @@ class DecodeConfig(Config):
     max_active: int = Field(2000, ge=1, description="Most tokens kept at a frame.")
     min_active: int = Field(200, ge=0, description="Tokens kept at a frame even outside the beam.")
     n_best: int = Field(100, ge=1, description="Most distinct word sequences returned per trial.")
+    enlarge: int = Field(
+        0,
+        ge=0,
+        description="Afterwards, swap differing words among this many best for more candidates; "
+        "0: no (published: 20).",
+    )
     lm_weight: float = Field(
         1.0, ge=0, description="Multiplies the decoding graph's log-probability (n-gram, silence)."
     )

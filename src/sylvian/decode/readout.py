@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int, Int32, Int64
 from sylvian.decode.combine import total_score
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.graph import DecodingGraph
+from sylvian.decode.larger import LargerLm
 from sylvian.decode.lattice import Lattice, best_sequences, links_of, links_within
 from sylvian.decode.tokens import FREE, Links, Tokens
 from sylvian.types import Hypothesis, NBest, Scores, TrialKey
@@ -45,6 +46,7 @@ class _Moves(NamedTuple):
     word: Int32[np.ndarray, " links"]
     acoustic: Float64[np.ndarray, " links"]
     graph: Float64[np.ndarray, " links"]
+    pause: Float64[np.ndarray, " links"]  # what of the graph's cost is silence, not n-gram
 
     def select(self, kept: Int[np.ndarray, " kept"] | Bool[np.ndarray, " links"]) -> _Moves:
         """Some of the links."""
@@ -52,7 +54,11 @@ class _Moves(NamedTuple):
 
 
 def read_out(
-    graph: DecodingGraph, config: DecodeConfig, key: TrialKey, stretches: tuple[Stretch, ...]
+    graph: DecodingGraph,
+    config: DecodeConfig,
+    key: TrialKey,
+    stretches: tuple[Stretch, ...],
+    larger: LargerLm | None = None,
 ) -> NBest:
     """List the best distinct word sequences of a search.
 
@@ -61,6 +67,8 @@ def read_out(
         config: Weights and the size of the list.
         key: The trial.
         stretches: All frames; the first stretch holds the tokens before the first frame.
+        larger: An n-gram whose costs take the place of the graph's among the ways that the search
+            left.
     """
     tokens = Tokens(*_stacked([part.tokens for part in stretches]))
     links = Links(*_stacked([part.links for part in stretches]))
@@ -78,6 +86,8 @@ def read_out(
     frame = np.repeat(np.arange(-1, len(sizes) - 1), sizes)
     moves = _moves(graph, tokens, frame, log_p, links, np.flatnonzero(near))
     moves, final = _renumbered(moves, final)
+    if larger is not None:
+        moves, final = _read_by(larger, moves, final)
     lattice = _lattice(moves, final, config)
     beam = config.lattice_beam + _ROUNDING
     trail, found = best_sequences(lattice, len(graph.words), config.n_best, beam)
@@ -108,10 +118,13 @@ def _moves(
     acoustic[timed] = log_p[frame[target[timed]], tokens.last[target[timed]]]
     row = graph.arrays.arcs[arc[along]]
     cost[along] = row[:, 1].copy().view(np.float32)
-    cost[free] = graph.arrays.free_cost[tokens.state[source[free]]]
+    state = tokens.state[source]
+    cost[free] = graph.arrays.free_cost[state[free]]
+    n_roots = len(graph.arrays.final)  # then as many states before a word's optional silence
+    pause = np.where((state >= n_roots) & (state <= 2 * n_roots), cost, 0.0)
     label, word = np.zeros((2, len(arc)), dtype=np.int32)
     label[along], word[along] = row[:, 0] & 255, row[:, 0] >> 8
-    return _Moves(source, target, frame[target], label, word, acoustic, cost)
+    return _Moves(source, target, frame[target], label, word, acoustic, cost, pause)
 
 
 def _end_costs(graph: DecodingGraph, tokens: Tokens, n_last: int) -> Float64[np.ndarray, " tokens"]:
@@ -134,6 +147,25 @@ def _renumbered(
     number = (np.cumsum(used) - 1).astype(np.int32)
     moved = moves._replace(source=number[moves.source], target=number[moves.target])
     return moved, final[used]
+
+
+def _read_by(
+    larger: LargerLm, moves: _Moves, final: Float64[np.ndarray, " tokens"]
+) -> tuple[_Moves, Float64[np.ndarray, " expanded"]]:
+    """Put a larger n-gram's costs in the place of the graph's; silence costs what it did.
+
+    Source: formula 3 of paper.md section 5.2, where the pruned grammar is composed with weight -1
+    and the whole one with +1.
+    """
+    first = np.searchsorted(moves.source, np.arange(len(final) + 1))
+    found = larger.expand(first, moves.target, moves.word)
+    read = moves.select(found.link)
+    read = read._replace(source=found.source, target=found.target, graph=read.pause - found.nats)
+    ending = final[found.token]
+    if (final[np.isfinite(final)] > 0).any():  # else no sentence could end, and none pays for it
+        can = np.isfinite(ending)
+        ending[can] = -larger.ends(found.context[can])
+    return read, ending
 
 
 def _lattice(moves: _Moves, final: Float64[np.ndarray, " tokens"], config: DecodeConfig) -> Lattice:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sylvian.decoding.setting import Setting, open_graph, open_lexicon
+from sylvian.decoding.setting import Setting, open_first_pass, open_graph, open_lexicon
 from sylvian.jobs import Job
 from sylvian.types import Logits, NBest, Progress
 
@@ -30,7 +30,6 @@ def search(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progr
 
     The greedy words are looked up in the words the n-gram knows, or in the whole lexicon.
     """
-    from sylvian.decode.beam import FirstPass
     from sylvian.decode.greedy import greedy
     from sylvian.decode.lookup import Lookup
 
@@ -42,7 +41,7 @@ def search(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progr
     plain = [NBest(one.key, (lookup.spell(greedy(one)),)) for one in logits]
     if graph is None:
         return Searched(plain, None, 0.0)
-    first_pass = FirstPass(graph, setting.decode)
+    first_pass = open_first_pass(setting, graph)
     started = time.perf_counter()
     found = []
     for done, one in enumerate(logits, start=1):

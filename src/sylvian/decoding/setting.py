@@ -18,6 +18,7 @@ from sylvian.text.lexicon import Lexicon
 from sylvian.types import Progress
 
 if TYPE_CHECKING:
+    from sylvian.decode.beam import FirstPass
     from sylvian.decode.graph import DecodingGraph
 
 NO_LM = "none"
@@ -48,6 +49,7 @@ class Setting:
         lexicon: Pronunciations; None for CMUdict and rules.
         llm: Who gave the second pass its scores; None: there was none.
         end_to_end: How an end-to-end run generates, and what else it asks; None: a cascade.
+        larger: ARPA file of an n-gram that reads the lattices of the first; None: none does.
     """
 
     decode: DecodeConfig
@@ -55,6 +57,7 @@ class Setting:
     lexicon: Path | None
     llm: Rescorer | None = None
     end_to_end: EndToEnd | None = None
+    larger: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data; `from_json` reads it back."""
@@ -64,6 +67,7 @@ class Setting:
             "lexicon": str(self.lexicon) if self.lexicon else None,
             "llm": asdict(self.llm) if self.llm else None,
             "end_to_end": config.dump(self.end_to_end) if self.end_to_end else None,
+            "larger": str(self.larger) if self.larger else None,
         }
 
     @classmethod
@@ -72,7 +76,8 @@ class Setting:
         lm, lexicon = (Path(p) if (p := data[name]) else None for name in ("lm", "lexicon"))
         llm = Rescorer(**told) if (told := data.get("llm")) else None
         spoken = config.load(EndToEnd, told) if (told := data.get("end_to_end")) else None
-        return cls(config.load(DecodeConfig, data["decode"]), lm, lexicon, llm, spoken)
+        larger = Path(told) if (told := data.get("larger")) else None
+        return cls(config.load(DecodeConfig, data["decode"]), lm, lexicon, llm, spoken, larger)
 
 
 def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequence[str]) -> Setting:
@@ -84,17 +89,32 @@ def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequen
     tuned = job.run.read_optional("decoder.json")
     start = Setting(job.recipe.decode, None, None, end_to_end=job.recipe.end_to_end)
     setting = Setting.from_json(tuned) if tuned else start
+    setting, overrides = _read_again(setting, overrides)
     spoken, searched = _apart(setting, overrides)
-    setting = replace(setting, end_to_end=spoken, decode=config.override(setting.decode, searched))
+    # weights tuned for a joint list say nothing about a model that ranks its sentences alone
+    alone = spoken is not None and spoken.joint == "alone" and setting.lm is not None
+    weights = job.recipe.decode if alone else setting.decode
+    setting = replace(setting, end_to_end=spoken, decode=config.override(weights, searched))
     if lexicon is not None:
         setting = replace(setting, lexicon=lexicon.resolve())
     if spoken is not None and spoken.joint != "cascade":
         if lm not in (None, NO_LM):
-            raise ConfigError(f"--lm {lm}: joint={spoken.joint} asks no n-gram; add joint=cascade")
+            raise ConfigError(
+                f"--lm {lm}: joint={spoken.joint} asks no n-gram; add --set joint=cascade"
+            )
         return replace(setting, lm=None)
     if lm is not None:
         return replace(setting, lm=None if lm == NO_LM else Path(lm).resolve())
     return setting if setting.lm else replace(setting, lm=_training_lm(job))
+
+
+def _read_again(setting: Setting, overrides: Sequence[str]) -> tuple[Setting, list[str]]:
+    """Take out what is said about a second n-gram: `larger=FILE`, or `larger=none`."""
+    own = [one.partition("=")[2] for one in overrides if one.startswith("larger=")]
+    rest = [one for one in overrides if not one.startswith("larger=")]
+    for name in own:
+        setting = replace(setting, larger=None if name == NO_LM else Path(name).resolve())
+    return setting, rest
 
 
 def _apart(setting: Setting, overrides: Sequence[str]) -> tuple[EndToEnd | None, list[str]]:
@@ -168,6 +188,28 @@ def open_graph(setting: Setting, cache: Path) -> DecodingGraph | None:
     lexicon = open_lexicon(setting)
     missing = GraphConfig(missing_words="drop" if setting.lexicon else "pronounce")
     return build_graph(setting.lm, lexicon, config=missing, cache=cache)
+
+
+def open_first_pass(
+    setting: Setting, graph: DecodingGraph, *, blank_penalty: float | None = None
+) -> FirstPass:
+    """Prepare the setting's search.
+
+    Args:
+        setting: The setting.
+        graph: Its graph.
+        blank_penalty: Search with this one instead (nats).
+
+    Raises:
+        DecodeError: the second n-gram cannot be read, or lacks words of the graph.
+    """
+    from sylvian.decode.arpafile import read_arpa
+    from sylvian.decode.beam import FirstPass
+
+    decode = setting.decode
+    if blank_penalty is not None:
+        decode = decode.model_copy(update={"blank_penalty": blank_penalty})
+    return FirstPass(graph, decode, larger=read_arpa(setting.larger) if setting.larger else None)
 
 
 def open_lexicon(setting: Setting) -> Lexicon:

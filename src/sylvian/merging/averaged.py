@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def make_ensemble(systems: Sequence[System], *, mean: Mean) -> RunFolder:
 
     The name follows the members' weights and the mean, not their order. Facts and choices of the
     members are its own. It is decoded with the weights of the first tuned member until it is tuned.
+    Of end-to-end runs it averages the phoneme heads, and generates nothing.
 
     Raises:
         CheckpointError: a member has no saved weights.
@@ -44,8 +45,9 @@ def make_ensemble(systems: Sequence[System], *, mean: Mean) -> RunFolder:
         folder.write("env.json", environment(data, systems[0].job.corpus.digest) | facts)
         tuned = next((found for run in runs if (found := run.read_optional("decoder.json"))), None)
         if tuned:
-            folder.write("decoder.json", tuned | {"llm": None})
-        folder.write("recipe.json", {"recipe": config.dump(runs[0].recipe)})
+            folder.write("decoder.json", tuned | {"llm": None, "end_to_end": None})
+        recipe = runs[0].recipe.model_copy(update={"end_to_end": None})
+        folder.write("recipe.json", {"recipe": config.dump(recipe)})
         Protocol.open(folder.path).inherit([Protocol.open(run.path) for run in runs])
         folder.finish(_training(folder, runs))
     return folder
@@ -97,15 +99,21 @@ def _digest(run: RunFolder) -> str:
 
 
 def _training(folder: RunFolder, runs: Sequence[RunFolder]) -> dict[str, Any]:
-    """Sum up how the members were trained; the phoneme error rate is their mean, not its own."""
+    """Sum up how the members were trained; the error rates are their mean, not its own."""
     told = [run.training for run in runs]
     return told[0] | {
         "run": str(folder.path),
         "best_epoch": 0,
         "epochs": 0,
-        "val_per": sum(one["val_per"] for one in told) / len(told),
+        "val_per": _mean(one.get("val_per") for one in told),
+        "val_wer": _mean(one.get("val_wer") for one in told),
         "seconds": sum(one["seconds"] for one in told),
         "n_impossible": max(one["n_impossible"] for one in told),
         "n_parameters": sum(one["n_parameters"] for one in told),
         "start": None,
     }
+
+
+def _mean(rates: Iterable[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) / len(known) if known else None
