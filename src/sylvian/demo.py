@@ -212,21 +212,16 @@ def _decode(
 
 
 def _speak(run: RunFolder, participant: str, lm: Path, progress: Progress) -> Iterator[Row]:
-    """Score what the language model says alone; then, weighed on val, together with the cascade."""
-    trained = run.training["seconds"]
+    """Score what the language model says alone, and, weighed on val, together with the cascade."""
     if run.read_optional("decoder.json") is None:
-        decoded = pipeline.decode(run, SPLIT, progress=progress)
-        alone = pipeline.score(run, SPLIT).report
-        seconds = trained + decoded.seconds_encoder + decoded.seconds_search
-        row = _row(participant, "end_to_end", "alone", alone, seconds)
-        run.write("alone.json", asdict(row))
         pipeline.decode(run, "val", lm=str(lm), overrides=["joint=cascade"], progress=progress)
         pipeline.tune(run, progress=progress)
-    yield Row(**(run.read_optional("alone.json") or {}))
-    decoded = pipeline.decode(run, SPLIT, progress=progress)
-    seconds = trained + decoded.seconds_encoder + decoded.seconds_search
-    together = pipeline.score(run, SPLIT).report
-    yield _row(participant, "end_to_end", "with ngram", together, seconds)
+    for decoder, joint in (("alone", "alone"), ("with ngram", "cascade")):
+        decoded = pipeline.decode(run, SPLIT, overrides=[f"joint={joint}"], progress=progress)
+        seconds = run.training["seconds"] + decoded.seconds_encoder + decoded.seconds_search
+        yield _row(
+            participant, run.recipe.name, decoder, pipeline.score(run, SPLIT).report, seconds
+        )
 
 
 def _row(participant: str, recipe: str, decoder: str, report: ScoreReport, seconds: float) -> Row:
