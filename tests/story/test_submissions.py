@@ -1,4 +1,4 @@
-"""From a decoded split to a competition file and its grade, and to a model card."""
+"""What follows a decode: competition file and grade, error analyses, confidence, model card."""
 
 import hashlib
 import json
@@ -8,6 +8,11 @@ import pytest
 
 from story.driving import Call
 from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+from sylvian.decode.io import read_nbest, write_nbest
+from sylvian.jobs import Job
+from sylvian.runs import RunFolder
+from sylvian.text import normalize_sentence
+from sylvian.types import Hypothesis, NBest, Scores
 
 SMALL = [
     "encoder.width=16",
@@ -26,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         layout="card2024",
         sessions=2,
         train_trials=12,
-        eval_trials=8,
+        eval_trials=20,
         hidden_trials=3,
         max_words=3,
         fifty_share=1.0,
@@ -71,7 +76,7 @@ def test_a_rehearsal_is_graded_as_it_is_scored(home: Path, sylvian: Call) -> Non
     truth.write_text("yes\n" * 7)
     refused = sylvian("grade", out, "--truth", truth)
     assert refused.status == 1
-    assert "val.csv: 8 sentences to grade, 7 true ones" in refused.err
+    assert "val.csv: 20 sentences to grade, 7 true ones" in refused.err
     assert sylvian("grade", out).status == 2
 
 
@@ -82,7 +87,7 @@ def test_errors_are_analysed_where_there_are_labels(home: Path, sylvian: Call) -
     sylvian("lm", "build", "--text", text, "--order", 2, "--out", lm)
     sylvian("decode", run, "--split", "val", "--lm", lm)
     told = sylvian("errors", run, "--split", "val", "--out", out, "--json").json
-    assert (told["system"], told["n_trials"]) == ("n-gram", 8)
+    assert (told["system"], told["n_trials"]) == ("n-gram", 20)
     assert {"where", "repairs", "oracle", "phonemes-by-errors"} <= set(told["figures"])
     numbers = json.loads((out / "errors.json").read_text())
     assert list(numbers["repairs"]) == ["looked up \u2192 n-gram"]
@@ -90,6 +95,44 @@ def test_errors_are_analysed_where_there_are_labels(home: Path, sylvian: Call) -
     withheld = sylvian("errors", run, "--split", "holdout", "--out", out)
     assert withheld.status == 1
     assert "withheld" in withheld.err
+
+
+def sure_lists(run: Path) -> None:
+    """Put lists in the place of val's: the more acoustics tell candidates apart, the surer."""
+    infos = Job.open(RunFolder(run), "val").infos
+    found = []
+    for place, info in enumerate(infos):
+        true = normalize_sentence(info.sentence or "")
+        texts = [true, "zebra"] if place % 3 else ["zebra", true]
+        apart = 9.0 if place % 3 else 1.0
+        scored = zip(texts, (-10.0, -10.0 - apart), strict=True)
+        listed = tuple(Hypothesis(t, (), Scores(a, 0.0, len(t.split()))) for t, a in scored)
+        found.append(NBest(info.key, listed))
+    write_nbest(run / "val" / "nbest.jsonl", found)
+
+
+def test_doubtful_sentences_are_withheld(home: Path, sylvian: Call) -> None:
+    run, out = next((home / "runs").glob("tfs-*")), home / "sure.jsonl"
+    unknown = sylvian("abstain", run, "--split", "val", "--out", out)
+    assert unknown.status == 1
+    assert "not calibrated; run 'sylvian calibrate" in unknown.err
+    sure_lists(run)
+    learnt = sylvian("calibrate", run, "--most-wrong", 0.2, "--json").json
+    assert learnt["n_trials"] == 20
+    assert learnt["sentences"]["auroc"] > 0.9
+    assert learnt["wer"] <= 0.2 < learnt["wer_all"]
+    told = sylvian("abstain", run, "--split", "val", "--out", out, "--json").json
+    assert 0 < told["n_shown"] < 20
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(lines) == len(read_nbest(run / "val" / "nbest.jsonl")) == 20
+    for line in lines:
+        assert ("text" in line) == ("words" in line) == (line["confidence"] >= told["threshold"])
+        assert set(line) <= {"key", "confidence", "text", "words"}
+    assert all(line["text"] != "zebra" for line in lines if "text" in line)
+    strict = sylvian("calibrate", run, "--most-wrong", 0.0001, "--json").json
+    assert strict["threshold"] is None or strict["wer"] == 0
+    notes = sylvian("show", run.name).out
+    assert "Chosen on val: confidence (20 trials" in notes
 
 
 def test_the_card_says_what_a_user_must_know(home: Path, sylvian: Call) -> None:

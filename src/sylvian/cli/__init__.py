@@ -13,6 +13,7 @@ import typer
 
 from sylvian.cli.audio import audio_llm
 from sylvian.cli.auditing import errors
+from sylvian.cli.confiding import abstain, calibrate
 from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
 from sylvian.cli.llm import llm
 from sylvian.cli.merging import merge
@@ -36,6 +37,7 @@ for _verb in (
     *(pretrain, train, sweep, probe, study),
     *(decode, llm, audio_llm, rescore, tune, score, merge, report),
     *(errors, submit, grade, card),
+    *(calibrate, abstain),
 ):
     app.command()(_verb)
 lm_app = typer.Typer(help="Language models for the first pass.", no_args_is_help=True)

@@ -17,6 +17,7 @@ from sylvian.evaluate.resampling import Share
 from sylvian.figures.style import INK, MUTED, RULE, record, styled
 
 FULL = 100.0
+FREE = 0.1  # overconfidence from which the upper left is the free corner
 Dashes = str | tuple[int, tuple[float, ...]]
 LINES: tuple[Dashes, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
 
@@ -56,14 +57,15 @@ def reliability_diagram(
     axis.set_xlabel("Confidence (%)")
     axis.set_ylabel("Right (%)")
     axis.set_title(title)
+    above = found.accuracy < found.mean_confidence - FREE  # the curve is in the lower right
     for row, line in enumerate(_told(found)):
         axis.annotate(
             line,
-            xy=(1, 0),
+            xy=(0, 1) if above else (1, 0),
             xycoords="axes fraction",
-            xytext=(-3, 22 - 8.5 * row),
+            xytext=(4, -6 - 8.5 * row) if above else (-3, 22 - 8.5 * row),
             textcoords="offset points",
-            ha="right",
+            ha="left" if above else "right",
             va="center",
             fontsize=6.5,
             color=INK if row == 0 else MUTED,
@@ -159,7 +161,7 @@ def gate_curve(
         )
         axis.set_title(told, fontweight="normal", color=MUTED)
     axis.set_ylim(0, FULL)
-    axis.legend(loc="center left", handlelength=2.2)
+    axis.legend(loc="lower left", handlelength=2.2)
     axis.set_xlabel("Threshold of the keyword score")
     axis.set_ylabel("Utterances (%)")
     record(
