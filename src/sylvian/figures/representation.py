@@ -1,0 +1,321 @@
+"""What encoders represent: similarity, alignment, separability, words in a plane.
+
+Every function draws what an analysis found; intervals and permutations come with it. Where two
+tasks share a panel, attempted speech is a filled marker and imagined speech an open one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from sylvian.analyses.cka import CkaTable
+from sylvian.analyses.estimates import Estimate
+from sylvian.analyses.pca import Pca
+from sylvian.errors import ConfigError
+from sylvian.figures.style import INK, MUTED, PAPER, RULE, TRAINING, record, styled
+
+GREYS = LinearSegmentedColormap.from_list("greys", (PAPER, "#d9dce0", "#8c9198", INK))
+NULL_HEIGHT = 0.56  # of a row, for the band that chance gives
+LETTER = 0.52  # width of a letter, in units of its size
+NAME_POINTS = 5.5
+MARKER = 1.4  # half the width of a point's marker, in points
+BESIDE: tuple[tuple[float, float, Literal["left", "right", "center"]], ...] = (
+    (3.0, 0.0, "left"),
+    (-3.0, 0.0, "right"),
+    (0.0, 4.8, "center"),
+    (0.0, -5.0, "center"),
+)
+HEX_CELLS = 32  # across a panel
+WHITE_ON = 0.72  # alignments from here on are dark enough for white figures
+
+
+@styled
+def estimate_rows(
+    axis: Axes,
+    estimates: Sequence[Estimate],
+    labels: Sequence[str],
+    *,
+    colour: str = INK,
+    name: str,
+    limits: tuple[float, float],
+    chance: float = 0.0,
+    percent: bool = False,
+    panel: str,
+) -> None:
+    """Plot one row per estimate: value and 95 % interval on the band that chance gives.
+
+    Args:
+        axis: Where to draw; leave some 44 mm free on its right for the figures.
+        estimates: One per row, top to bottom; a blank row says why it is blank.
+        labels: Row names.
+        colour: Of the marks.
+        name: What is plotted, for the axis.
+        limits: Ends of the axis.
+        chance: Where the value of no effect is drawn.
+        percent: Whether values are fractions to be read in percent.
+        panel: Name of these rows in the CSV.
+
+    Raises:
+        ConfigError: there is nothing to draw.
+    """
+    if not estimates:
+        raise ConfigError(f"{panel}: no estimates to draw; leave the panel out")
+    scale = 100 if percent else 1
+    for row, one in enumerate(estimates):
+        axis.axhline(row, color=RULE, linewidth=0.5, zorder=0)
+        if one.is_blank:
+            axis.text(limits[0] * scale, row, f" {one.note}", color=MUTED, va="center", fontsize=6)
+            continue
+        _band(axis, row, one.null_low * scale, one.null_high * scale)
+        axis.plot([one.low * scale, one.high * scale], [row] * 2, color=colour, linewidth=1.2)
+        axis.plot([one.value * scale], [row], "o", color=colour, markersize=3.6, markeredgewidth=0)
+        _beside(axis, row, _said(one, percent=percent), p_said(one.p), f"{one.n:,}", colour=INK)
+    axis.axvline(chance * scale, color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)), zorder=1)
+    axis.set_xlim(limits[0] * scale, limits[1] * scale)
+    axis.set_ylim(len(estimates) - 0.5, -0.5)
+    axis.set_yticks(range(len(estimates)), list(labels))
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_color(RULE)
+    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_xlabel(f"{name} (grey: chance)")
+    _beside(axis, -0.5, "95 % interval", "p", "n", colour=MUTED, rise=5.0)
+    _record_estimates(axis, panel, estimates, labels)
+
+
+@styled
+def distance_density(
+    axis: Axes,
+    neural: Float[np.ndarray, "items items"],
+    text: Float[np.ndarray, "items items"],
+    *,
+    note: str,
+    panel: str = "distances",
+) -> None:
+    """Plot how many pairs of sentences lie at each pair of distances, and the line through them.
+
+    Args:
+        axis: Where to draw.
+        neural: Distances of the sentences in the encoder.
+        text: Distances of the same sentences in the language model.
+        note: What the panel is of, written above.
+        panel: Its name in the CSV, which has the least-squares line.
+    """
+    upper = np.triu_indices(len(neural), k=1)
+    x, y = text[upper], neural[upper]
+    axis.hexbin(x, y, gridsize=HEX_CELLS, cmap=GREYS, mincnt=1, linewidths=0, bins="log")
+    slope, height = np.polyfit(x, y, 1)
+    ends = np.percentile(x, [1, 99])
+    axis.plot(ends, slope * ends + height, color=INK, linewidth=1.0)
+    axis.set_xlabel("Distance in the language model")
+    axis.set_ylabel("Distance in the encoder")
+    for own in (axis.xaxis, axis.yaxis):
+        own.set_major_locator(MaxNLocator(4))
+    axis.set_title(note, fontweight="normal", color=MUTED)
+    line = {"slope": float(slope), "height": float(height), "n_pairs": len(x)}
+    record(axis, panel, {name: [value] for name, value in line.items()})
+
+
+@styled
+def words_in_plane(
+    axis: Axes,
+    found: Pca,
+    words: Sequence[str],
+    tasks: Sequence[str],
+    *,
+    note: str = "",
+    panel: str = "words",
+) -> None:
+    """Plot words along two principal components; a line joins a word's two tasks.
+
+    Args:
+        axis: Where to draw.
+        found: Its rows are words.
+        words: Which word each row is.
+        tasks: And in which task; those of the first named are filled, the others open.
+        note: Written above.
+        panel: Name in the CSV.
+
+    Raises:
+        ConfigError: labels do not fit the rows.
+    """
+    if not len(found.scores) == len(words) == len(tasks):
+        raise ConfigError(f"{panel}: {len(found.scores)} rows, {len(words)} words; give one each")
+    x, y = found.scores[:, 0], found.scores[:, 1]
+    first = tasks[0]
+    at = {(word, task): place for place, (word, task) in enumerate(zip(words, tasks, strict=True))}
+    for (word, task), place in at.items():
+        if task != first and (word, first) in at:
+            ends = [at[word, first], place]
+            axis.plot(x[ends], y[ends], color=RULE, linewidth=0.7, zorder=1)
+    for task in dict.fromkeys(tasks):
+        own = [place for place, other in enumerate(tasks) if other == task]
+        axis.plot(
+            x[own],
+            y[own],
+            "o",
+            color=INK,
+            markerfacecolor=INK if task == first else PAPER,
+            markeredgewidth=0.7,
+            markersize=2.6,
+            label=task,
+            zorder=2,
+        )
+    axis.margins(0.06)
+    axis.set_aspect("equal", adjustable="datalim")  # distances are what they look like
+    named = [place for place, task in enumerate(tasks) if task == first]
+    _name_points(axis, x, y, {place: words[place] for place in named})
+    shares = [
+        f"PC{k + 1} ({100 * share:.0f} % of variance)" for k, share in enumerate(found.explained)
+    ]
+    axis.set_xlabel(shares[0])
+    axis.set_ylabel(shares[1])
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_title(note, fontweight="normal", color=MUTED)
+    columns = {"word": list(words), "task": list(tasks), "pc1": x.tolist(), "pc2": y.tolist()}
+    record(axis, panel, columns)
+
+
+@styled
+def alignment_table(axis: Axes, table: CkaTable, *, across: str, down: str, note: str = "") -> None:
+    """Draw linear CKA of every pair of layers, written into its cell.
+
+    Args:
+        axis: Where to draw; becomes square cells.
+        table: What was found.
+        across: Whose layers the columns are.
+        down: Whose layers the rows are.
+        note: Written above.
+    """
+    values = table.values
+    for (row, column), value in np.ndenumerate(values):
+        known = math.isfinite(value)
+        shade = _grey(value) if known else PAPER
+        axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=shade, linewidth=0))
+        said = _minus(f"{round(value, 2) + 0.0:.2f}") if known else "\N{EN DASH}"
+        ink = PAPER if known and value > WHITE_ON else INK
+        axis.text(column, row, said, ha="center", va="center", fontsize=6, color=ink)
+    axis.set_xlim(-0.5, len(table.columns) - 0.5)
+    axis.set_ylim(len(table.rows) - 0.5, -0.5)
+    axis.set_aspect("equal", anchor="NW")
+    axis.set_xticks(range(len(table.columns)), list(table.columns), rotation=45, ha="right")
+    axis.set_yticks(range(len(table.rows)), list(table.rows))
+    axis.tick_params(length=0, pad=2)
+    axis.spines[["left", "bottom"]].set_visible(False)
+    axis.set_xlabel(across)
+    axis.set_ylabel(down)
+    axis.set_title(note, fontweight="normal", color=MUTED)
+    rows = table.table_rows()
+    record(axis, note or "cka", {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def _grey(value: float) -> tuple[float, float, float, float]:
+    """Shade an alignment: 0 and less white, 1 dark."""
+    shades: list[list[float]] = GREYS([min(max(value, 0.0), 1.0) * 0.85]).tolist()
+    red, green, blue, alpha = shades[0]
+    return red, green, blue, alpha
+
+
+def p_said(p: float) -> str:
+    """Print a p-value as tables do."""
+    if not math.isfinite(p):
+        return ""
+    return f"{p:.3f}" if p >= 0.001 else _minus(f"{p:.0e}".replace("e-0", "e-"))
+
+
+def _said(one: Estimate, *, percent: bool) -> str:
+    """Print value and interval."""
+    scale, digits = (100, 1) if percent else (1, 2)
+    value, low, high = (
+        _minus(f"{round(each * scale, digits) + 0.0:.{digits}f}")  # no minus before 0.00
+        for each in (one.value, one.low, one.high)
+    )
+    return f"{value} ({low} to {high})" if math.isfinite(one.low) else value
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _band(axis: Axes, row: int, low: float, high: float) -> None:
+    if math.isfinite(low):
+        box = Rectangle((low, row - NULL_HEIGHT / 2), high - low, NULL_HEIGHT)
+        box.set(facecolor=TRAINING, alpha=0.35, linewidth=0, zorder=1)
+        axis.add_patch(box)
+
+
+def _beside(
+    axis: Axes, row: int | float, said: str, p: str, n: str, *, colour: str, rise: float = 0.0
+) -> None:
+    for text, offset, side in ((said, 7.0, "left"), (p, 92.0, "right"), (n, 116.0, "right")):
+        axis.annotate(
+            text,
+            (1.0, row),
+            xycoords=axis.get_yaxis_transform(),
+            xytext=(offset, rise),
+            textcoords="offset points",
+            va="center",
+            ha=side,
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def _record_estimates(
+    axis: Axes, panel: str, estimates: Sequence[Estimate], labels: Sequence[str]
+) -> None:
+    names = ("value", "low", "high", "p", "n", "null_low", "null_high", "note")
+    columns = {name: [getattr(one, name) for one in estimates] for name in names}
+    record(axis, panel, {"row": list(labels)} | columns)
+
+
+def _name_points(
+    axis: Axes, x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], names: Mapping[int, str]
+) -> None:
+    """Write names beside points, the outermost first; one that would cover something is left out.
+
+    Args:
+        axis: Where.
+        x: All points.
+        y: All points.
+        names: Place of a point -> its name.
+    """
+    figure = axis.get_figure(root=True)
+    if figure is None:
+        return
+    draw: Callable[[], None] = figure.draw_without_rendering
+    draw()  # positions are known only now
+    points = axis.transData.transform(np.stack([x, y], axis=1)) * 72 / figure.dpi
+    extent = np.array(axis.get_window_extent().extents) * 72 / figure.dpi
+    taken = np.concatenate([points - MARKER, points + MARKER], axis=1)
+    order = np.argsort(-np.linalg.norm(points - points.mean(axis=0), axis=1))
+    for place in (int(one) for one in order if int(one) in names):
+        width = LETTER * NAME_POINTS * len(names[place])
+        for dx, dy, side in BESIDE:
+            left = points[place, 0] + dx - width * {"left": 0.0, "right": 1.0, "center": 0.5}[side]
+            low = points[place, 1] + dy - NAME_POINTS / 2
+            own = np.array([left, low, left + width, low + NAME_POINTS])
+            hit = (own[:2] < taken[:, 2:]).all(axis=1) & (taken[:, :2] < own[2:]).all(axis=1)
+            if hit.any() or own[0] < extent[0] or own[2] > extent[2]:
+                continue
+            taken = np.vstack([taken, own])
+            axis.annotate(
+                names[place],
+                (x[place], y[place]),
+                xytext=(dx, dy),
+                textcoords="offset points",
+                ha=side,
+                va="center",
+                fontsize=NAME_POINTS,
+                annotation_clip=False,
+            )
+            break
