@@ -74,6 +74,6 @@ def test_systems_share_an_encoder_and_are_judged_by_words(home: Path, sylvian: C
     assert Path(run.environment["start"]["path"]).parent.parent == Path(cascade["runs"][0])
     assert len({(row["n_trials"], row["counts"]["n_reference"]) for row in found["rows"]}) == 1
     assert [row["difference"] is None for row in found["rows"]] == [True, *[False] * 4]
-    assert "fewest errors by" in found["notes"][0]
+    assert " won, " in found["notes"][0]
     assert any(note.startswith("Left out: all (") for note in found["notes"])
     assert json.loads(file.read_text())["rows"][0]["rate"] == cascade["rate"]

@@ -118,17 +118,15 @@ class StudyResult:
         return table
 
 
-def winners(rows: Sequence[StudyRow]) -> tuple[str, ...]:
+def winners(rows: Sequence[StudyRow], against: str) -> tuple[str, ...]:
     """Say which row made the fewest errors, group by group, and whether that is more than noise."""
     found = []
     for heading in dict.fromkeys(row.heading for row in rows):
         best = min((row for row in rows if row.heading == heading), key=lambda row: row.rate)
-        sure = "no row is lower"
+        sure = ""
         if best.difference_high is not None:
-            sure = "below" if best.difference_high < 0 else "not told apart from"
-            sure += " the row compared with at 95 %"
-        rate = f"{best.unit.upper()} {100 * best.rate:.1f} %"
-        found.append(f"{heading}: fewest errors by {best.label} ({rate}), {sure}.")
+            sure = f"; {'' if best.difference_high < 0 else 'not '}below {against} at 95 %"
+        found.append(f"{heading}: {best.label} won, {100 * best.rate:.1f} %{sure}.")
     return tuple(found)
 
 

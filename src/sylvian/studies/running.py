@@ -179,7 +179,7 @@ def _run(
         rows=tuple(rows),
         seconds=time.perf_counter() - started,
         file=None if out is None else str(out),
-        notes=(*(winners(rows) if study.unit == "wer" else ()), *notes),
+        notes=(*(winners(rows, study.against) if study.unit == "wer" else ()), *notes),
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ SENTENCES = {
             _line("frozen encoder", f"{_SPEECH}.encoder=frozen"),
             _line("short prompt", f"{_SPEECH}.prompt.text={SHORT_PROMPT}"),
             *(
-                _line(f"projector {kind}", f"{_SPEECH}.projector.kind={kind}")
+                _line(f"projector {kind.replace('_', '-')}", f"{_SPEECH}.projector.kind={kind}")
                 for kind in PROJECTORS
             ),
             _line("larger LM", role="larger"),
@@ -53,7 +53,7 @@ SENTENCES = {
         unit="wer",
     ),
     "systems": Study(
-        "Figure 2: a cascade, an end-to-end system, and both from one encoder",
+        "Figure 2: cascade, end to end, and both from one encoder",
         (*_systems("tfs"), *_systems("all")),
         against="cascade",
         unit="wer",

@@ -48,7 +48,7 @@ def result(*rows: StudyRow) -> StudyResult:
         overrides=(),
         rows=rows,
         seconds=1.0,
-        notes=winners(rows),
+        notes=winners(rows, "cascade"),
     )
 
 
@@ -62,18 +62,19 @@ def drawn(shown: StudyResult) -> str:
 @pytest.mark.parametrize(
     ("others", "told"),
     [
-        ((row("joint", 15, high=-0.01),), "fewest errors by joint (WER 15.0 %), below"),
-        ((row("joint", 15, high=0.01),), "joint (WER 15.0 %), not told apart from"),
-        ((row("joint", 25, high=0.1),), "by cascade (WER 20.0 %), no row is lower"),
+        ((row("joint", 15, high=-0.01),), ": joint won, 15.0 %; below cascade at 95 %."),
+        ((row("joint", 15, high=0.01),), ": joint won, 15.0 %; not below cascade at 95 %."),
+        ((row("joint", 25, high=0.1),), ": cascade won, 20.0 %."),
     ],
 )
 def test_the_table_says_what_won(others: tuple[StudyRow, ...], told: str) -> None:
-    assert told in winners((BASE, *others))[0]
+    assert told in winners((BASE, *others), "cascade")[0]
 
 
 def test_groups_are_compared_apart() -> None:
-    first, second = winners((BASE, row("joint", 10, high=-0.1), replace(BASE, group="all")))
-    assert "tfs: fewest errors by joint" in first and "all: fewest errors by cascade" in second
+    rows = (BASE, row("joint", 10, high=-0.1), replace(BASE, group="all"))
+    first, second = winners(rows, "cascade")
+    assert "tfs: joint won" in first and "all: cascade won" in second
 
 
 def test_words_are_called_words_and_nothing_is_pretrained() -> None:
