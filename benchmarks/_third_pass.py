@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -27,7 +28,7 @@ from sylvian.types import NBest, Progress, TrialKey, silent
 BEAM = BeamConfig(beams=4, n_best=4, least_tokens=8, tokens_per_s=4.0)
 WRITTEN_AT_ONCE = 16  # trials
 READ_AT_ONCE = 8
-N_HEARD = 3  # phoneme strings a trial that candidates are scored by
+N_HEARD = 1  # phoneme strings a trial that candidates are scored by; 3 were no better
 N_READ = 10  # candidates a trial, the best of first pass and SmolLM2 in equal parts
 END_TO_END = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5)
 
@@ -51,6 +52,15 @@ class ThirdPass:
     weights: list[DecodeConfig]
     training_seconds: float
     scoring_seconds: float
+
+    def told(self) -> dict[str, Any]:
+        """The figures under the names of the JSON line."""
+        named = ("acoustic_scale", "llm_weight", "end_to_end_weight", "word_bonus")
+        return {
+            "training_seconds": self.training_seconds,
+            "scoring_seconds": self.scoring_seconds,
+            "weights": [{name: getattr(one, name) for name in named} for one in self.weights],
+        }
 
 
 def third_pass(

@@ -179,27 +179,16 @@ def run(
         seconds = time.perf_counter() - start + ready
         said, passed = _systems(source, crossed, lists, rescoring)
         seconds += passed.seconds if passed else 0.0
-        third = None
-        if rescoring.phoneme_llm and passed and rescoring.keep:
-            third = third_pass(
-                crossed,
-                passed.nbests,
-                data=data,
-                lexicon=lexicon,
-                keep=rescoring.keep,
-                progress=_tell,
-            )
+        third = _third(crossed, passed, data, lexicon, rescoring)
+        if third is not None:
             seconds += third.training_seconds + third.scoring_seconds
             said = {f"sylvian + {rescoring.llm} + phoneme LLM": third.texts} | said
-            said |= {
-                "sylvian + phoneme LLM": third.without_llm,
-                "phoneme LLM alone": third.alone,
-            }
+            said |= {"sylvian + phoneme LLM": third.without_llm, "phoneme LLM alone": third.alone}
         tables[source] = _table(said, chosen, trained, seconds)
         if passed is not None:
             tables[source]["second_pass"] = _told(passed)
         if third is not None:
-            tables[source]["third_pass"] = _told_third(third)
+            tables[source]["third_pass"] = third.told()
         tables[source]["search_ms_per_trial"] = 1000 * crossed.search_seconds / len(chosen)
     first = tables[sources[0]]["rows"][0]
     return {
@@ -252,14 +241,17 @@ def _told(found: SecondPass) -> dict[str, Any]:
     }
 
 
-def _told_third(found: ThirdPass) -> dict[str, Any]:
-    """The figures of the phoneme-to-sentence model under the names of the JSON line."""
-    named = ("acoustic_scale", "llm_weight", "end_to_end_weight", "word_bonus")
-    return {
-        "training_seconds": found.training_seconds,
-        "scoring_seconds": found.scoring_seconds,
-        "weights": [{name: getattr(one, name) for name in named} for one in found.weights],
-    }
+def _third(
+    crossed: CrossFit,
+    passed: SecondPass | None,
+    data: Path,
+    lexicon: Lexicon,
+    rescoring: Rescoring,
+) -> ThirdPass | None:
+    if not rescoring.phoneme_llm or passed is None or rescoring.keep is None:
+        return None
+    keep = rescoring.keep
+    return third_pass(crossed, passed.nbests, data=data, lexicon=lexicon, keep=keep, progress=_tell)
 
 
 def _tell(stage: str, done: int, total: int, note: str = "") -> None:
@@ -334,11 +326,11 @@ def main() -> int:
     parser.add_argument("--dtype", default=Rescoring.dtype, help="e.g. bfloat16: a third the time")
     parser.add_argument("--n-best", type=int, default=Rescoring.n_best, help="read this many")
     parser.add_argument("--keep", type=Path, help="folder for lists and scores, to go on from")
-    parser.add_argument("--phoneme-llm", action="store_true", help="needs --llm and --keep")
+    parser.add_argument("--phoneme-llm", action="store_true", help="see above")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     args = parser.parse_args()
-    if args.phoneme_llm and not (args.llm and args.keep):
-        parser.error("--phoneme-llm needs --llm and --keep")
+    if args.phoneme_llm and not (args.llm and args.keep and args.input == ["n-best"]):
+        parser.error("--phoneme-llm needs --input n-best, --llm and --keep")
     settings = replace(Settings(), order=args.order, n_folds=args.folds, seed=args.seed)
     try:
         lexicon = Lexicon.read(args.data / LEXICON) if args.lexicon == "nejm" else Lexicon.cmudict()
