@@ -11,8 +11,10 @@ import sys
 
 import typer
 
+from sylvian.cli.analyses import analyse
 from sylvian.cli.audio import audio_llm
 from sylvian.cli.auditing import errors
+from sylvian.cli.claims import claim
 from sylvian.cli.confiding import abstain, calibrate
 from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
 from sylvian.cli.llm import llm
@@ -36,7 +38,7 @@ for _verb in (
     *(demo, fetch, prepare, check, show),
     *(pretrain, train, sweep, probe, study),
     *(decode, llm, audio_llm, rescore, tune, score, merge, report),
-    *(errors, submit, grade, card),
+    *(errors, analyse, claim, submit, grade, card),
     *(calibrate, abstain),
 ):
     app.command()(_verb)
