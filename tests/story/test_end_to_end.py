@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from story.driving import Call
-from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+from story.driving import Call, speaker
+from sylvian.data.synthetic import SyntheticConfig, simulate
 from sylvian.decode.io import read_nbest
 from sylvian.pipeline import prepare_corpus
 
@@ -36,19 +36,9 @@ SMALL = [
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("speaking")
-    person = ParticipantConfig(
-        name="S15",
-        layout="card2024",
-        sessions=2,
-        train_trials=16,
-        eval_trials=8,
-        hidden_trials=2,
-        max_words=4,
-        fifty_share=1.0,
-        train_only_sessions=(),
-        neural=NeuralConfig(snr=2.0),
+    simulate(
+        SyntheticConfig(participants=(speaker(train_trials=16, hidden_trials=2),)), folder / "raw"
     )
-    simulate(SyntheticConfig(participants=(person,)), folder / "raw")
     prepare_corpus("synthetic", raw=folder / "raw", data=folder / "data")
     (folder / "text.txt").write_text("\n".join(LINES * 2) + "\n")
     return folder

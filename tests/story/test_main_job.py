@@ -5,38 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from story.driving import Call
-from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+from story.driving import SMALL as TINY
+from story.driving import Call, speaker
+from sylvian.data.synthetic import SyntheticConfig, simulate
 from sylvian.decode.io import read_nbest
 from tiny.text import saved
 
-SMALL = [
-    "encoder.width=32",
-    "encoder.depth=1",
-    "encoder.heads=1",
-    "encoder.feedforward=32",
-    "train.epochs=2",
-    "train.batch_size=16",
-    "train.warmup_fraction=0",
-]
+SMALL = [*TINY, "train.epochs=2"]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("story")
-    person = ParticipantConfig(
-        name="S15",
-        layout="card2024",
-        sessions=2,
-        train_trials=24,
-        eval_trials=8,
-        hidden_trials=4,
-        max_words=4,
-        fifty_share=1.0,
-        train_only_sessions=(),
-        neural=NeuralConfig(snr=2.0),
-    )
-    simulate(SyntheticConfig(participants=(person,)), folder / "raw")
+    simulate(SyntheticConfig(participants=(speaker(),)), folder / "raw")
     return folder
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from story.driving import Call
-from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+from story.driving import Call, speaker
+from sylvian.data.synthetic import SyntheticConfig, simulate
 from sylvian.pipeline import prepare_corpus
 from sylvian.runs import RunFolder
 
@@ -32,18 +32,7 @@ TINY = [
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sentences")
-    person = ParticipantConfig(
-        name="S15",
-        layout="card2024",
-        sessions=1,
-        train_trials=8,
-        eval_trials=8,
-        hidden_trials=2,
-        max_words=3,
-        fifty_share=1.0,
-        train_only_sessions=(),
-        neural=NeuralConfig(snr=2.0),
-    )
+    person = speaker(sessions=1, train_trials=8, hidden_trials=2, max_words=3)
     simulate(SyntheticConfig(participants=(person,)), folder / "raw")
     prepare_corpus("synthetic", raw=folder / "raw", data=folder / "data")
     (folder / "text.txt").write_text("\n".join(LINES) + "\n")

@@ -24,8 +24,9 @@ from typing import Any
 import psutil
 import pytest
 
+from story.driving import speaker
 from sylvian import pipeline
-from sylvian.data.synthetic import NeuralConfig, ParticipantConfig, SyntheticConfig, simulate
+from sylvian.data.synthetic import SyntheticConfig, simulate
 from sylvian.sweep import SweepConfig, parse_space, run_sweep
 from sylvian.train.metrics import TIMING_COLUMNS
 
@@ -54,19 +55,7 @@ ENVIRONMENT = os.environ | LABORATORY | {"OMP_NUM_THREADS": "1"}
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    person = ParticipantConfig(
-        name="S15",
-        layout="card2024",
-        sessions=2,
-        train_trials=24,
-        eval_trials=8,
-        hidden_trials=4,
-        max_words=4,
-        fifty_share=1.0,
-        train_only_sessions=(),
-        neural=NeuralConfig(snr=2.0),
-    )
-    simulate(SyntheticConfig(participants=(person,)), folder / "raw")
+    simulate(SyntheticConfig(participants=(speaker(),)), folder / "raw")
     pipeline.prepare_corpus("synthetic", raw=folder / "raw", data=folder / "data")
     return folder
 

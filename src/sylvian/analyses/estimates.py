@@ -44,6 +44,18 @@ class Estimate:
         """Say why there is no number."""
         return cls(NAN, NAN, NAN, NAN, n, note=note)
 
+    def columns(self, name: str) -> dict[str, object]:
+        """Give its part of one line of a table, the value under a name."""
+        return {
+            name: self.value,
+            "low": self.low,
+            "high": self.high,
+            "p": self.p,
+            "n": self.n,
+            "null_low": self.null_low,
+            "null_high": self.null_high,
+        }
+
     @property
     def is_blank(self) -> bool:
         """Whether there is no value."""

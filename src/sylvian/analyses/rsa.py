@@ -70,21 +70,13 @@ class RsaResult:
 
     def row(self) -> dict[str, object]:
         """Give one line of a table."""
-        one = self.estimate
-        return {
-            "r": one.value,
-            "low": one.low,
-            "high": one.high,
-            "p": one.p,
-            "n": one.n,
-            "null_low": one.null_low,
-            "null_high": one.null_high,
+        return self.estimate.columns("r") | {
             "n_pairs": self.n_pairs,
             "n_left_out": self.n_left_out,
             "metric": self.config.metric,
             "method": self.config.method,
             "seed": self.seed,
-            "note": one.note,
+            "note": self.estimate.note,
         }
 
 

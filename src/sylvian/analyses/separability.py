@@ -51,22 +51,14 @@ class SeparabilityResult:
 
     def row(self) -> dict[str, object]:
         """Give one line of a table."""
-        one = self.estimate
-        return {
-            "balanced_accuracy": one.value,
-            "low": one.low,
-            "high": one.high,
-            "p": one.p,
-            "n": one.n,
-            "null_low": one.null_low,
-            "null_high": one.null_high,
+        return self.estimate.columns("balanced_accuracy") | {
             "n_first": self.n_first,
             "n_second": self.n_second,
             "n_groups": self.n_groups,
             "n_folds": self.n_folds,
             "shrinkage": self.shrinkage,
             "seed": self.seed,
-            "note": one.note,
+            "note": self.estimate.note,
         }
 
 

@@ -105,21 +105,13 @@ class WordAlignment:
 
     def row(self) -> dict[str, object]:
         """Give one line of a table."""
-        one = self.estimate
-        return {
-            "difference": one.value,
-            "low": one.low,
-            "high": one.high,
-            "p": one.p,
-            "n": one.n,
-            "null_low": one.null_low,
-            "null_high": one.null_high,
+        return self.estimate.columns("difference") | {
             "same": self.same,
             "other": self.other,
             "nearest": self.nearest,
             "chance": self.chance,
             "seed": self.seed,
-            "note": one.note,
+            "note": self.estimate.note,
         }
 
 

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sylvian.errors import ConfigError
 from sylvian.figures.days import calendar_ticks, date_labels
-from sylvian.figures.style import INK, MUTED, PAPER, RULE, colour_of, record, styled
+from sylvian.figures.style import INK, MUTED, PAPER, RULE, colour_of, record, styled, write_beside
 from sylvian.types import Score
 
 UNITS = {"per": "Phoneme error rate", "wer": "Word error rate", "cer": "Character error rate"}
@@ -305,18 +305,8 @@ def _rate_row(axis: Axes, row: int, score: Score, colour: str, *, is_open: bool)
 def _figures_beside(
     axis: Axes, row: int | float, rate: str, n: str, *, colour: str, rise: float = 0.0
 ) -> None:
-    for text, offset, side in ((rate, 7.0, "left"), (n, BESIDE_POINTS, "right")):
-        axis.annotate(
-            text,
-            (1.0, row),
-            xycoords=axis.get_yaxis_transform(),
-            xytext=(offset, rise),
-            textcoords="offset points",
-            va="center",
-            ha=side,
-            color=colour,
-            annotation_clip=False,
-        )
+    cells = ((rate, 7.0, "left"), (n, BESIDE_POINTS, "right"))
+    write_beside(axis, row, cells, colour=colour, rise=rise)
 
 
 def _kind_rate(score: Score, kind: str) -> float:

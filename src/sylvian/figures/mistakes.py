@@ -13,7 +13,7 @@ from sylvian.errors import ConfigError
 from sylvian.evaluate.pairs import ConfusedPair
 from sylvian.evaluate.repairs import Repairs
 from sylvian.evaluate.resampling import Share
-from sylvian.figures.style import INK, MUTED, PAPER, RULE, colour_of, record, styled
+from sylvian.figures.style import INK, MUTED, PAPER, RULE, colour_of, record, styled, write_beside
 
 APART = 0.17  # rows between the two marks of one comparison
 MARK = 3.4
@@ -148,17 +148,5 @@ def _figures(share: Share) -> str:
 
 
 def _beside(axis: Axes, row: int | float, text: str, number: str, *, colour: str = INK) -> None:
-    for across, part, align in ((8, text, "left"), (78, number, "right")):
-        if part:
-            axis.annotate(
-                part,
-                xy=(1, row),
-                xycoords=("axes fraction", "data"),
-                xytext=(across, 0),
-                textcoords="offset points",
-                ha=align,
-                va="center",
-                fontsize=6.5,
-                color=colour,
-                annotation_clip=False,
-            )
+    cells = [cell for cell in ((text, 8.0, "left"), (number, 78.0, "right")) if cell[0]]
+    write_beside(axis, row, cells, colour=colour, size=6.5)

@@ -21,7 +21,7 @@ from sylvian.analyses.cka import CkaTable
 from sylvian.analyses.estimates import Estimate
 from sylvian.analyses.pca import Pca
 from sylvian.errors import ConfigError
-from sylvian.figures.style import INK, MUTED, PAPER, RULE, TRAINING, record, styled
+from sylvian.figures.style import INK, MUTED, PAPER, RULE, TRAINING, record, styled, write_beside
 
 GREYS = LinearSegmentedColormap.from_list("greys", (PAPER, "#d9dce0", "#8c9198", INK))
 NULL_HEIGHT = 0.56  # of a row, for the band that chance gives
@@ -256,18 +256,8 @@ def _band(axis: Axes, row: int, low: float, high: float) -> None:
 def _beside(
     axis: Axes, row: int | float, said: str, p: str, n: str, *, colour: str, rise: float = 0.0
 ) -> None:
-    for text, offset, side in ((said, 7.0, "left"), (p, 92.0, "right"), (n, 116.0, "right")):
-        axis.annotate(
-            text,
-            (1.0, row),
-            xycoords=axis.get_yaxis_transform(),
-            xytext=(offset, rise),
-            textcoords="offset points",
-            va="center",
-            ha=side,
-            color=colour,
-            annotation_clip=False,
-        )
+    cells = ((said, 7.0, "left"), (p, 92.0, "right"), (n, 116.0, "right"))
+    write_beside(axis, row, cells, colour=colour, rise=rise)
 
 
 def _record_estimates(

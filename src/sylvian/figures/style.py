@@ -223,6 +223,41 @@ def numbers_csv(figure: Figure) -> str:
     return _csv_text(rows)
 
 
+def write_beside(
+    axis: Axes,
+    row: int | float,
+    cells: Sequence[tuple[str, float, str]],
+    *,
+    colour: str = INK,
+    rise: float = 0.0,
+    size: float | None = None,
+) -> None:
+    """Write figures to the right of a panel, at the height of a row.
+
+    Args:
+        axis: The panel.
+        row: Height, in its data's coordinates.
+        cells: Text, distance from the panel in points, and which side of the text is there
+            (`left` or `right`).
+        colour: Of the text.
+        rise: Points above the row.
+        size: Of the letters, in points; None for the figure's own.
+    """
+    for text, across, side in cells:
+        axis.annotate(
+            text,
+            (1.0, row),
+            xycoords=axis.get_yaxis_transform(),
+            xytext=(across, rise),
+            textcoords="offset points",
+            va="center",
+            ha=side,
+            color=colour,
+            fontsize=size,
+            annotation_clip=False,
+        )
+
+
 @styled
 def save(figure: Figure, path: Path) -> tuple[Path, Path, Path]:
     """Write `figure` as PDF, PNG (300 dpi) and the plotted numbers as CSV.

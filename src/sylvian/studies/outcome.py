@@ -90,6 +90,7 @@ class StudyResult:
             f"{unit} on {self.split}, n trials, seeds {', '.join(map(str, self.seeds))}; in "
             "brackets: 95 % over seeds and trials.",
             f"Change: against {self.against}, same seeds and trials. Bold: below 0 at 95 %.",
+            *(() if unit == "PER" else _stages(self.rows)),
             *self.notes,
         ]
         table = Table(
@@ -101,7 +102,7 @@ class StudyResult:
         table.title_justify = table.caption_justify = "left"
         table.collapse_padding = True  # five columns must fit into 80 characters
         table.add_column("", no_wrap=True)
-        pretrained = any(row.hours is not None for row in self.rows)
+        pretrained = unit == "PER" and any(row.hours is not None for row in self.rows)
         shown = [*(["hours", "R²"] if pretrained else []), f"{unit} % (95 %)", "change (95 %)"]
         for name in shown:
             table.add_column(name, justify="right", no_wrap=True)
@@ -128,6 +129,13 @@ def winners(rows: Sequence[StudyRow], against: str) -> tuple[str, ...]:
             sure = f"; {'' if best.difference_high < 0 else 'not '}below {against} at 95 %"
         found.append(f"{heading}: {best.label} won, {100 * best.rate:.1f} %{sure}.")
     return tuple(found)
+
+
+def _stages(rows: Sequence[StudyRow]) -> Iterator[str]:
+    """Say once for each group what its rows, which share their earlier stages, learned from."""
+    for heading, row in {row.heading: row for row in rows}.items():
+        if row.hours is not None and row.r2 is not None:
+            yield f"{heading}: pretrained on {row.hours:.2f} h, R² {_signed(row.r2, '.2f')}."
 
 
 def _cells(row: StudyRow, *, pretrained: bool) -> Iterator[str]:

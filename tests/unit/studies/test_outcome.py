@@ -82,8 +82,16 @@ def test_words_are_called_words_and_nothing_is_pretrained() -> None:
     assert "WER % (95 %)" in text and "hours" not in text and "PER" not in text
     assert "S15 attempted, tfs, n 20" in text and "−10.0 (−30.0 to −10.0)" in text
     assert max(map(len, text.splitlines())) <= 80
-    told = drawn(result(replace(BASE, hours=1.0, r2=0.2)))
-    assert "hours" in told and " 0.20 " in told
+    told = drawn(result(replace(BASE, hours=1.0, r2=-0.2, unit="per")))
+    assert "hours" in told and " −0.20 " in told
+
+
+def test_what_sentences_were_pretrained_on_takes_no_room_from_their_rates() -> None:
+    changes = {"hours": 1.0, "r2": -0.2}
+    rows = replace(BASE, **changes), replace(row("end-to-end + cascade", 10, high=-0.1), **changes)
+    text = drawn(result(*rows))
+    assert "S15 attempted, tfs: pretrained on 1.00 h, R² −0.20." in text
+    assert "−10.0 (−30.0 to −10.0)" in text and "…" not in text
 
 
 def test_a_figure_has_a_panel_for_each_group(tmp_path: Path) -> None:
