@@ -75,6 +75,17 @@ def test_phonemes_then_sentences_then_both_together(home: Path, sylvian: Call) -
     spoken = read_nbest(run / "val" / "nbest.jsonl")
     assert all(h.scores.end_to_end is not None for own in spoken for h in own.hypotheses)
     assert sylvian("score", run, "--split", "val", "--json").json["decoder"] == "end-to-end"
+    pronounced = home / "words.txt"
+    pronounced.write_text("GOING G OW1 IH0 NG\nHOME HH OW1 M\n")
+    held = ("--lexicon", pronounced, "--set", "words=lexicon")
+    assert sylvian("decode", run, "--split", "val", *held).status == 0
+    written = {
+        w
+        for n in read_nbest(run / "val" / "nbest.jsonl")
+        for h in n.hypotheses
+        for w in h.text.split()
+    }
+    assert written <= {"going", "home"}
     refused = sylvian("decode", run, "--split", "val", "--lm", home / "x.arpa")
     assert refused.status != 0 and "joint=cascade" in refused.err
 

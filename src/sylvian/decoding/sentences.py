@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sylvian.decoding.searching import Searched, search
-from sylvian.decoding.setting import Setting, open_lexicon
+from sylvian.decoding.setting import Setting, open_graph, open_lexicon
 from sylvian.jobs import Job, batches
 from sylvian.types import Logits, NBest, Progress
 
 if TYPE_CHECKING:
     from sylvian.models.batch import Batch
     from sylvian.models.speechllm import SpeechLlm
+    from sylvian.models.word_constraint import WordConstraint
 
 Score = Callable[[Sequence[str]], Mapping[str, float]]
 
@@ -48,10 +49,11 @@ def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progre
     speaker = open_speaker(job.run)
     speaker.to("cuda" if torch.cuda.is_available() else "cpu")
     join = _joining(job, setting, cascade, logits)
+    words = _words(job, setting, speaker) if spoken.words == "lexicon" else None
     found: dict[str, NBest] = {}
     began = time.perf_counter()
     for batch in batches(job, speaker.encoder):
-        for own, score in _generated(job, speaker, batch, spoken.generate):
+        for own, score in _generated(job, speaker, batch, spoken.generate, words):
             found[str(own.key)] = own if join is None else join(own, score)
         progress(f"speak {job.split}", len(found), len(job.infos), job.run.path.name)
     seconds = cascade.seconds + time.perf_counter() - began
@@ -60,7 +62,7 @@ def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progre
 
 
 def _generated(
-    job: Job, speaker: SpeechLlm, batch: Batch, config: Any
+    job: Job, speaker: SpeechLlm, batch: Batch, config: Any, words: WordConstraint | None
 ) -> Iterator[tuple[NBest, Score]]:
     """Give each trial's candidates, and whom to ask about other ones."""
     from sylvian.models.generation import generate, score_sentences
@@ -68,7 +70,7 @@ def _generated(
     device = next(speaker.parameters()).device
     there = batch.to(device)
     with job.precision(device.type):
-        made = generate(speaker, there, config)
+        made = generate(speaker, there, config, words=words)
     for row, own in enumerate(made):
 
         def score(texts: Sequence[str], row: int = row) -> Mapping[str, float]:
@@ -77,6 +79,15 @@ def _generated(
             return dict(zip(texts, nats, strict=True))
 
         yield own.nbest(), score
+
+
+def _words(job: Job, setting: Setting, speaker: SpeechLlm) -> WordConstraint:
+    """Hold generation to the n-gram's words where there is one, or else to the lexicon's."""
+    from sylvian.models.word_constraint import WordConstraint
+
+    graph = open_graph(setting, job.graphs)
+    known = open_lexicon(setting).words if graph is None else graph.words
+    return WordConstraint(speaker.prompt, known)
 
 
 def _joining(

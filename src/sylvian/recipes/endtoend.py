@@ -34,6 +34,11 @@ class EndToEnd(Config):
         64, ge=1, description="val trials that each epoch generates sentences for; null: all"
     )
     generate: GenerationConfig = Field(BeamConfig(), description="how `decode` finds sentences")
+    words: Literal["any", "lexicon"] = Field(
+        "any",
+        description="what `decode` may write; lexicon: its words alone (of the n-gram, where one "
+        "is asked)",
+    )
     joint: Joint = Field(
         "alone",
         description="what else `decode` asks about its sentences. alone: nothing; ctc: how likely "
