@@ -163,7 +163,8 @@ def _end_to_end(phonemes: RunFolder, llm: Path) -> list[str]:
         f"start.path={phonemes.path.resolve()}",
         f"end_to_end.llm.name={llm.resolve()}",
         "end_to_end.speech.projector.kind=phonemes",
-        "train.epochs=8",
+        "end_to_end.n_validated=32",
+        "train.epochs=6",
     ]
 
 
