@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sylvian.models.ctc import CtcModel
+    from sylvian.models.opening import BackboneConfig
     from sylvian.models.speechllm import SpeechLlm
     from sylvian.recipes import Recipe
     from sylvian.runs import RunFolder
@@ -66,10 +67,14 @@ def sentence_task(recipe: Recipe, phonemes: CtcModel) -> SentenceTask:
     )
 
 
-def open_speaker(run: RunFolder) -> SpeechLlm:
+def open_speaker(run: RunFolder, llm: BackboneConfig | None = None) -> SpeechLlm:
     """Load the best checkpoint of an end-to-end run, with the language model it was trained with.
 
     It only answers: the adapters are folded into the language model's layers.
+
+    Args:
+        run: A finished end-to-end run.
+        llm: Where the language model is now, and its precision; None: as it was trained.
 
     Raises:
         ConfigError, CheckpointError: the language model is not to be had, or is another one; or the
@@ -81,9 +86,9 @@ def open_speaker(run: RunFolder) -> SpeechLlm:
 
     wanted = run.recipe.end_to_end
     assert wanted is not None  # asked of end-to-end runs alone
-    llm, tokenizer = open_backbone(wanted.llm)
-    speaker = load_speech_llm(run.best, llm, tokenizer)
-    fold_adapters(llm)
+    base, tokenizer = open_backbone(llm or wanted.llm)
+    speaker = load_speech_llm(run.best, base, tokenizer)
+    fold_adapters(base)
     return speaker
 
 

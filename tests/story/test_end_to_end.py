@@ -86,6 +86,12 @@ def test_phonemes_then_sentences_then_both_together(home: Path, sylvian: Call) -
         for w in h.text.split()
     }
     assert written <= {"going", "home"}
+    llm.rename(home / "moved")
+    gone = sylvian("decode", run, "--split", "val")
+    assert gone.status != 0 and str(llm) in gone.err
+    there = ("--set", f"llm.name={home / 'moved'}", "--set", "llm.dtype=bfloat16")
+    assert sylvian("decode", run, "--split", "val", *there).status == 0
+    (home / "moved").rename(llm)
     refused = sylvian("decode", run, "--split", "val", "--lm", home / "x.arpa")
     assert refused.status != 0 and "joint=cascade" in refused.err
 

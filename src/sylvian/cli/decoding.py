@@ -43,8 +43,9 @@ def decode(
         list[str] | None,
         typer.Option(
             "--set",
-            help="Decoder key=value, e.g. acoustic_scale=0.5; of an end-to-end run also generate.* "
-            "and joint=alone, ctc or cascade: what else is asked about its sentences.",
+            help="Decoder key=value, e.g. acoustic_scale=0.5; of an end-to-end run generate.*, "
+            "words, llm.name and llm.dtype (where the language model is now), and joint=alone, ctc "
+            "or cascade: what else is asked about its sentences.",
         ),
     ] = None,
     data: MaybeData = None,

@@ -46,7 +46,7 @@ def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progre
     spoken = setting.end_to_end
     assert spoken is not None  # asked of end-to-end runs alone
     cascade = search(job, logits, setting, progress)  # greedy phonemes; and n-bests with an n-gram
-    speaker = open_speaker(job.run)
+    speaker = open_speaker(job.run, spoken.llm)
     speaker.to("cuda" if torch.cuda.is_available() else "cpu")
     join = _joining(job, setting, cascade, logits)
     words = _words(job, setting, speaker) if spoken.words == "lexicon" else None

@@ -118,10 +118,10 @@ def _read_again(setting: Setting, overrides: Sequence[str]) -> tuple[Setting, li
 
 
 def _apart(setting: Setting, overrides: Sequence[str]) -> tuple[EndToEnd | None, list[str]]:
-    """Take out what is said about generating: `joint=`, `words=` and `generate.*=`."""
+    """Take out what is said about generating: `joint`, `words`, `generate.*`, `llm.*`."""
     if setting.end_to_end is None:
         return None, list(overrides)
-    own = [one for one in overrides if one.startswith(("joint=", "words=", "generate."))]
+    own = [one for one in overrides if one.startswith(("joint=", "words=", "generate.", "llm."))]
     rest = [one for one in overrides if one not in own]
     return config.override(setting.end_to_end, own), rest
 
