@@ -192,7 +192,7 @@ def _write(finding: Finding, stem: Path, told: dict[str, object]) -> list[Path]:
 
 
 def _cell(row: Row, name: str) -> str:
-    said = _number(row[name])
+    said = f"{row[name]:.2g}" if name == "p" and row[name] is not None else _number(row[name])
     if name not in _WITH_INTERVAL or row["low"] is None:
         return said
     return f"{said} ({_number(row['low'])} to {_number(row['high'])})"
@@ -201,4 +201,6 @@ def _cell(row: Row, name: str) -> str:
 def _number(value: object) -> str:
     if value is None:
         return "\N{EN DASH}"
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}") if isinstance(value, float) else str(value)
+    return (
+        f"{value:z.3f}".replace("-", "\N{MINUS SIGN}") if isinstance(value, float) else str(value)
+    )
