@@ -51,8 +51,7 @@ def fit_small_lm(
         ConfigError: the loss is no longer finite.
         DataError: a sentence is longer than the model reads.
 
-    Why here: a minute's training of one file needs no checkpoints, loggers or callbacks, and
-    Lightning's own time per update is a third of what such an update takes.
+    Why here: a minute's training of one file needs no checkpoints, loggers or callbacks.
     """
     rows = encode(tokenizer, sentences)
     wordings = _wordings(tokenizer, model.get_input_embeddings().num_embeddings)
