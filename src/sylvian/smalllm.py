@@ -1,4 +1,4 @@
-"""A small language model from scratch, measured beside a trigram of the same text."""
+"""A small language model of one's text, measured beside a trigram of the same text."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class _Text:
 def train_small_lm(
     text: Sequence[Path], *, out: Path, overrides: Sequence[str] = (), progress: Progress = silent
 ) -> SmallLmResult:
-    """Train a causal language model from scratch and save it as a folder of transformers.
+    """Train a causal language model, from scratch or a base, and save it as transformers does.
 
     Sentences are normalised as the benchmarks normalise transcripts. The last of the distinct ones
     are kept apart and measured on once, after training; nothing is chosen on them.
@@ -132,16 +132,15 @@ def train_small_lm(
     """
     from sylvian.models.artefact import replaced_folder
     from sylvian.models.hub import quietly, require_transformers
-    from sylvian.models.smalllm import SmallLmConfig, build_small_lm, train_tokenizer
+    from sylvian.models.smalllm import SmallLmConfig
     from sylvian.train.smalllm import fit_small_lm, sentence_nats
 
     settings = config.override(SmallLmConfig(), overrides)
     _check_out(out)
-    require_transformers(str(out))
+    require_transformers(settings.base or str(out))
     parts = _split(text, settings)
     began = time.perf_counter()
-    tokenizer = train_tokenizer(parts.learned, settings.vocabulary)
-    model = build_small_lm(settings, tokenizer)
+    model, tokenizer = _pupil(parts.learned, settings)
 
     def told(step: int, total: int, nats: float) -> None:
         progress("llm", step, total, f"{nats:.2f} nats a token")
@@ -162,6 +161,20 @@ def train_small_lm(
         tokenizer.save_pretrained(fresh)
         _describe(fresh / FILE, settings, result, text)
     return result
+
+
+def _pupil(sentences: Sequence[str], settings: SmallLmConfig) -> tuple[Any, Any]:
+    """Give the model that learns, and its tokenizer."""
+    from sylvian.models.hub import load_causal
+    from sylvian.models.smalllm import build_small_lm, learn_phonemes, train_tokenizer
+
+    if settings.base is None:
+        tokenizer = train_tokenizer(sentences, settings.vocabulary)
+        return build_small_lm(settings, tokenizer), tokenizer
+    model, tokenizer = load_causal(settings.base, dtype="float32", device="cpu")
+    model.set_attn_implementation("eager")  # trains fastest on a CPU: sequences are short
+    learn_phonemes(model, tokenizer)
+    return model, tokenizer
 
 
 def _check_out(out: Path) -> None:

@@ -131,6 +131,10 @@ def study(
     data: Data = Path("data"),
     runs: Runs = Path("runs"),
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row.")] = 3,
+    row: Annotated[
+        list[str] | None,
+        typer.Option("--row", help="Run this row alone, and the one compared with; repeatable."),
+    ] = None,
     llm: Annotated[
         str | None,
         typer.Option("--llm", help="Language model of the end-to-end rows; default: the recipe's."),
@@ -170,6 +174,7 @@ def study(
             data=data,
             runs=runs,
             seeds=seeds,
+            rows=row or (),
             models=models,
             out=out,
             progress=progress,

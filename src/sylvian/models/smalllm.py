@@ -1,13 +1,14 @@
 """A causal language model small enough to train from scratch in about a minute.
 
 It is a Llama with a byte-level tokenizer of its own, in a folder that transformers opens, so that
-rescoring and end-to-end training take it for any other model.
+rescoring and end-to-end training take it for any other model. A published model can be taught
+instead; it then learns phonemes as new tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -22,6 +23,8 @@ PHONEMES = tuple(map(phoneme_token, phoneme_vocabulary().tokens))
 SPECIAL = (START, END, PAD, *NEURAL_TAGS, *AUDIO_TAGS, *PHONEMES)
 LONGEST = 1024  # places; a recording of 60 s is 600 neural tokens at most
 _BYTES = 256
+_SIZES = ("vocabulary", "width", "layers", "heads")
+_RATE, _TAUGHT_RATE = 4e-3, 2e-4
 
 
 class SmallLmConfig(Config):
@@ -30,6 +33,11 @@ class SmallLmConfig(Config):
     The defaults read 20,000 short sentences in about a minute on one core (`results/LOG.md`).
     """
 
+    base: str | None = Field(
+        None,
+        description="A published model to teach instead, all its weights: smollm2, a folder, a "
+        "name on the hub. It keeps its sizes and tokens and gains one for each phoneme.",
+    )
     vocabulary: int = Field(3000, description="Most tokens: bytes, pieces of words, special ones.")
     width: int = Field(128, gt=0, description="Width of the embeddings, shared with the output.")
     layers: int = Field(2, gt=0, description="Number of layers.")
@@ -37,7 +45,17 @@ class SmallLmConfig(Config):
     epochs: int = Field(4, gt=0, description="How often every sentence is read.")
     max_steps: int | None = Field(None, gt=0, description="Most updates; null: all the epochs'.")
     batch_tokens: int = Field(512, gt=0, description="Tokens of an update, about.")
-    learning_rate: float = Field(4e-3, gt=0, description="Peak; warmed up, then falling to 0.")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description=f"Peak; warmed up, then falling to 0. null: {_RATE:g}, with a base "
+        f"{_TAUGHT_RATE:g}.",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Of the products in training; bfloat16 is faster for a large base where the "
+        "processor knows it. Weights are kept and saved in float32.",
+    )
     weight_decay: float = Field(0.1, ge=0, description="Of the matrices, per unit learning rate.")
     prompted: float = Field(
         0.2,
@@ -58,6 +76,24 @@ class SmallLmConfig(Config):
         0.05, gt=0, lt=0.5, description="Share of the distinct sentences kept to measure on."
     )
     seed: int = Field(0, description="Decides initial weights and the order of the sentences.")
+
+    @property
+    def rate(self) -> float:
+        """Peak learning rate."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return _RATE if self.base is None else _TAUGHT_RATE
+
+    @model_validator(mode="after")
+    def _a_base_has_its_sizes(self) -> SmallLmConfig:
+        fields = type(self).model_fields
+        asked = [name for name in _SIZES if getattr(self, name) != fields[name].default]
+        if self.base is not None and asked:
+            raise ValueError(
+                f"{asked[0]}={getattr(self, asked[0])} cannot be chosen for base={self.base}, "
+                "which has its own; leave one of them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> SmallLmConfig:
@@ -146,6 +182,29 @@ def build_small_lm(config: SmallLmConfig, tokenizer: Any) -> Any:
             return transformers.LlamaForCausalLM(shape)
     except ValueError as failure:
         raise ConfigError(f"no language model of this shape: {failure}") from None
+
+
+def learn_phonemes(model: Any, tokenizer: Any) -> None:
+    """Give a published model a token for each phoneme and the blank, where it has none.
+
+    A phoneme begins as the mean of the embeddings of its letters, `AA` as of ` aa`, so that it is
+    of the size of what the model knows; the blank begins as white space.
+
+    Args:
+        model: A causal language model of transformers.
+        tokenizer: Its tokenizer.
+    """
+    tokenizer.add_tokens(list(PHONEMES), special_tokens=True)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    names = phoneme_vocabulary().tokens
+    tables = {id(t): t for t in (model.get_input_embeddings(), model.get_output_embeddings())}
+    with torch.no_grad():
+        for name, token in zip(names, tokenizer.convert_tokens_to_ids(list(PHONEMES)), strict=True):
+            letters = name.lower() if name.isalpha() else ""
+            spelled = tokenizer(f" {letters}", add_special_tokens=False)["input_ids"]
+            for table in tables.values():
+                table.weight[token] = table.weight[spelled].mean(0)
 
 
 def _prompt_words(times: int) -> list[str]:

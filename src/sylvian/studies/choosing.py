@@ -52,6 +52,20 @@ def _spoken_to(line: Line, recipe: Recipe, models: LanguageModels | None) -> lis
     return [*line.overrides, *([f"{_LLM}={name}"] if name else [])]
 
 
+def only(study: Study, rows: Sequence[str]) -> Study:
+    """Keep the named rows of a study and the row that others are compared with.
+
+    Raises:
+        ConfigError: the study has no row of that name.
+    """
+    labels = list(dict.fromkeys(line.label for line in study.lines))
+    for row in rows:
+        if row not in labels:
+            raise ConfigError(f"no row {row!r} in this study; rows are: {', '.join(labels)}")
+    wanted = {*(rows or labels), study.against}
+    return replace(study, lines=tuple(line for line in study.lines if line.label in wanted))
+
+
 def possible(
     study: Study, overrides: Sequence[str], models: LanguageModels, data: Path
 ) -> tuple[Study, tuple[str, ...]]:

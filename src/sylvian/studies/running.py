@@ -13,7 +13,7 @@ from sylvian import pipeline
 from sylvian.errors import ConfigError
 from sylvian.recipes import Phonemes, Pretraining, Recipe, build_recipe
 from sylvian.studies.cells import Cell, columns, grouped, said
-from sylvian.studies.choosing import STUDIES, overrides_of, possible
+from sylvian.studies.choosing import STUDIES, only, overrides_of, possible
 from sylvian.studies.judging import judge
 from sylvian.studies.lines import LanguageModels, Line, Study
 from sylvian.studies.outcome import StudyResult, StudyRow, winners
@@ -30,6 +30,7 @@ def run_study(
     data: Path,
     runs: Path,
     seeds: int = 3,
+    rows: Sequence[str] = (),
     models: LanguageModels | None = None,
     out: Path | None = None,
     progress: Progress = silent,
@@ -45,18 +46,19 @@ def run_study(
         runs: Folder of runs.
         seeds: Trainings of each row, seeds 0, 1, ...; earlier stages are repeated with each, and
             shared by the rows of one seed.
+        rows: Labels of the rows to run, beside the row that is compared with; none: all.
         models: Whom studies of sentences ask.
         out: JSON file for the table.
         progress: Told how far it is.
 
     Raises:
-        ConfigError: no such study, corpus, or key.
+        ConfigError: no such study, row, corpus, or key.
         SylvianError: as `pipeline.train`.
     """
     if name not in STUDIES:
         raise ConfigError(f"no study {name!r}; studies are: {', '.join(STUDIES)}")
     models = models or LanguageModels()
-    study, notes = possible(STUDIES[name], overrides, models, data)
+    study, notes = possible(only(STUDIES[name], rows), overrides, models, data)
     asked = _Asked(tuple(overrides), data, runs, "test", models)
     return _run(study, asked, seeds=seeds, notes=notes, out=out, progress=progress)
 

@@ -15,12 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from sylvian.errors import ConfigError, DataError
-from sylvian.models.prompts import Prompt, PromptConfig
+from sylvian.models.prompts import AUDIO_TAGS, Modality, Prompt, PromptConfig
 from sylvian.models.smalllm import LONGEST, SmallLmConfig
 from sylvian.train.spans import Spans
 
 _WARM = 0.05  # share of the updates
 _CLIP = 1.0
+_LOGITS = 2**25  # at a time, 128 MiB
 
 Row = list[int]
 Places = Int64[np.ndarray, " rows"]
@@ -62,18 +63,19 @@ def fit_small_lm(
     model.train()
     for step, batch in enumerate(plan):
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _rate(step, total)
+            group["lr"] = config.rate * _rate(step, total)
         before, after = wordings[rng.integers(len(wordings))]
         chance, prompts = rng.random(), None
         if spans is not None and chance < config.heard:
             prompts = [[*before, *spans.draw(place), *after] for place in batch.tolist()]
         elif chance < config.heard + config.prompted:
             prompts = [[*before, *after]] * len(batch)
-        loss: Any = _nats(model, _stacked(rows, batch), prompts).mean()  # typed in parts
+        with _products(model, config):
+            loss: Any = _nats(model, _stacked(rows, batch), prompts).mean()  # typed in parts
         if not math.isfinite(nats := loss.item()):
             raise ConfigError(
                 f"the loss of update {step + 1} is {nats}; choose a smaller learning_rate than "
-                f"{config.learning_rate:g}"
+                f"{config.rate:g}"
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -92,7 +94,8 @@ def sentence_nats(
     model.eval()
     rows = encode(tokenizer, sentences)
     nats = np.zeros(len(rows))
-    for places in _batches(rows, tokens=8192):
+    most = max(_LOGITS // model.get_input_embeddings().num_embeddings, 1)
+    for places in _batches(rows, tokens=most):
         lost = _nats(model, _stacked(rows, places), None).sum(1)
         nats[places] = -lost.double().cpu().numpy()
     return nats
@@ -104,21 +107,29 @@ def encode(tokenizer: Any, sentences: Sequence[str]) -> list[Row]:
     Raises:
         DataError: a sentence is longer than the model reads.
     """
-    ids = tokenizer(list(sentences), add_special_tokens=False)["input_ids"]
+    told = [f" {sentence}" for sentence in sentences]  # as they stand behind a prompt
+    ids = tokenizer(told, add_special_tokens=False)["input_ids"]
     longest = max(range(len(ids)), key=lambda i: len(ids[i]))
     if len(ids[longest]) + 2 > LONGEST:
         raise DataError(
             f"{sentences[longest][:40]!r}... has {len(ids[longest])} tokens, the model reads at "
             f"most {LONGEST - 2}; give one sentence a line"
         )
-    return [[tokenizer.bos_token_id, *row, tokenizer.eos_token_id] for row in ids]
+    start = tokenizer.bos_token_id
+    start = tokenizer.eos_token_id if start is None else start
+    return [[start, *row, tokenizer.eos_token_id] for row in ids]
 
 
 def _wordings(tokenizer: Any, n_embeddings: int) -> list[tuple[Row, Row]]:
-    """Give the tokens of the end-to-end model's own prompts before and after the span."""
+    """Give the tokens of the end-to-end model's own prompts before and after the span.
+
+    That of the audio modality is left out where the tokenizer has no sounds to speak of.
+    """
+    spoken = set(AUDIO_TAGS) <= set(tokenizer.get_vocab())
+    modalities: tuple[Modality, ...] = ("neural", "audio") if spoken else ("neural",)
     prompts = [
         Prompt(PromptConfig(), tokenizer, n_embeddings=n_embeddings, modality=modality)
-        for modality in ("neural", "audio")
+        for modality in modalities
     ]
     return [([*prompt.before], [*prompt.after]) for prompt in prompts]
 
@@ -136,7 +147,7 @@ def _nats(model: Any, batch: Rows, prompts: Sequence[Row] | None) -> Tensor:
         mask = functional.pad(real, (0, read.shape[1] - real.shape[1]), value=1)
         told = {"attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
     hidden = model.get_decoder()(input_ids=read, use_cache=False, **told).last_hidden_state
-    logits = model.get_output_embeddings()(hidden[:, before.shape[1] - 1 :])
+    logits = model.get_output_embeddings()(hidden[:, before.shape[1] - 1 :]).float()
     wanted = rows[:, 1:]
     nats = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
     return nats.view_as(wanted)
@@ -174,13 +185,18 @@ def _stacked(rows: Sequence[Row], places: Places) -> Rows:
     return np.array([rows[i] for i in places], dtype=np.int64)
 
 
+def _products(model: Any, config: SmallLmConfig) -> torch.autocast:
+    kind = next(model.parameters()).device.type
+    return torch.autocast(kind, torch.bfloat16, enabled=config.precision == "bfloat16")
+
+
 def _optimizer(model: Any, config: SmallLmConfig) -> torch.optim.AdamW:
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.99), fused=True)
 
 
 def _rate(step: int, total: int) -> float:

@@ -158,3 +158,14 @@ def test_the_output_layer_sees_target_places_only(saved, name):
     gradients(speech)
     n_targets = sum(len(own) + 1 for own in speech.encode(batch(), SENTENCES))
     assert rows == [(n_targets,)]
+
+
+@every_llm
+def test_attention_is_computed_as_asked_and_says_the_same(saved, name):
+    logits = {}
+    for kind in ("eager", "sdpa"):
+        speech = speaking(saved / name, attention=kind).eval()
+        assert speech.llm.causal.config._attn_implementation == kind
+        with torch.no_grad():
+            logits[kind] = SpeechLlmObjective(speech, ALL)(batch(labelled=True), SENTENCES).total
+    torch.testing.assert_close(logits["eager"], logits["sdpa"], rtol=1e-4, atol=1e-4)

@@ -6,7 +6,7 @@ import pytest
 from sylvian.errors import ConfigError
 from sylvian.recipes import build_recipe
 from sylvian.studies import STUDIES, LanguageModels
-from sylvian.studies.choosing import overrides_of, possible
+from sylvian.studies.choosing import only, overrides_of, possible
 
 ASKED = ["corpus=synthetic", "start.recipe=tfs"]
 EVERYONE = LanguageModels(llm="a", larger="b", other="c", audio="d", rescorer="e")
@@ -69,3 +69,11 @@ def test_each_row_speaks_to_its_own_model() -> None:
 def test_a_study_of_sentences_needs_a_corpus() -> None:
     with pytest.raises(ConfigError, match="which corpus"):
         possible(STUDIES["systems"], (), LanguageModels(), Path("nowhere"))
+
+
+def test_rows_may_be_run_alone_beside_the_one_compared_with() -> None:
+    kept = only(STUDIES["figure3"], ["larger LM", "no LoRA"]).lines
+    assert [line.label for line in kept] == ["base", "no LoRA", "larger LM"]
+    assert only(STUDIES["figure3"], []) == STUDIES["figure3"]
+    with pytest.raises(ConfigError, match="no row 'LoRA' in this study; rows are: base, no contr"):
+        only(STUDIES["figure3"], ["LoRA"])

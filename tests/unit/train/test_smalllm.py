@@ -1,13 +1,19 @@
 """How the small language model learns."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
+from sylvian.config import load
 from sylvian.errors import ConfigError, DataError
-from sylvian.models.smalllm import SmallLmConfig, build_small_lm, train_tokenizer
+from sylvian.models.prompts import phoneme_tokens
+from sylvian.models.smalllm import SmallLmConfig, build_small_lm, learn_phonemes, train_tokenizer
 from sylvian.models.textlm import CausalLm
+from sylvian.text import phoneme_vocabulary
 from sylvian.train.smalllm import fit_small_lm, sentence_nats
+from tiny import llms
 
 RNG = np.random.default_rng(0)
 WHO, WHAT, WHERE = ("we", "they", "you"), ("go", "want to go", "don't go"), ("home", "there", "")
@@ -95,3 +101,41 @@ def test_a_sentence_longer_than_the_model_reads_is_named():
     model = build_small_lm(TINY, TOKENIZER)
     with pytest.raises(DataError, match="'we go we go .* tokens, the model reads at most 1022"):
         fit_small_lm(model, TOKENIZER, [*SENTENCES, "we go " * 600], TINY)
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen3"])
+def test_a_published_model_learns_phonemes_as_tokens_of_their_own(name):
+    model, tokenizer = llms.model(name), copy.deepcopy(llms.tokenizer())
+    known, before = len(tokenizer), model.get_input_embeddings().weight.detach().clone()
+    learn_phonemes(model, tokenizer)
+    tokens = phoneme_tokens(tokenizer, phoneme_vocabulary().tokens)
+    assert len(tokenizer) == known + len(tokens) and min(tokens) == known
+    table = model.get_input_embeddings().weight.detach()
+    assert torch.equal(table[:known], before[:known])
+    spelled = tokenizer(" aa", add_special_tokens=False)["input_ids"]
+    aa = tokens[phoneme_vocabulary().tokens.index("AA")]
+    torch.testing.assert_close(table[aa], before[spelled].mean(0))
+    assert model.config.vocab_size >= len(tokenizer)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_published_model_is_taught_to_read_them(precision):
+    """Behind its own phonemes a sentence must become likelier than behind another's."""
+    model, tokenizer = llms.model("llama"), copy.deepcopy(llms.tokenizer())
+    learn_phonemes(model, tokenizer)
+    config = SmallLmConfig(
+        base="x", heard=1.0, prompted=0.0, max_steps=20, batch_tokens=256, learning_rate=0.02
+    ).model_copy(update={"precision": precision})
+    lost = []
+    fit_small_lm(
+        model, tokenizer, SENTENCES, config, told=lambda step, total, nats: lost.append(nats)
+    )
+    assert np.mean(lost[-3:]) < 0.5 * np.mean(lost[:3])
+    assert model.dtype == torch.float32
+
+
+def test_sizes_of_a_base_are_its_own():
+    with pytest.raises(ConfigError, match="width=96 cannot be chosen for base=smollm2"):
+        load(SmallLmConfig, {"base": "smollm2", "width": 96})
+    assert SmallLmConfig(base="smollm2").rate < SmallLmConfig().rate
+    assert SmallLmConfig(base="smollm2", learning_rate=1e-5).rate == 1e-5
