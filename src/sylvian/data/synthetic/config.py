@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_serializer, model_validator
 
 from sylvian.config import Config
+from sylvian.data.synthetic.keyword import KeywordConfig
 from sylvian.data.synthetic.traits import (
     ImaginedConfig,
     LatentConfig,
@@ -51,6 +52,9 @@ class ParticipantConfig(Config):
     imagined: ImaginedConfig | None = Field(
         default=None, description="Sessions of imagined speech; null: all speech is attempted."
     )
+    keyword: KeywordConfig | None = Field(
+        default=None, description="A phrase said between the prompts; null: none is."
+    )
 
     def strategy(self, session: int) -> Strategy:
         """Say what is done in a session (from 0)."""
@@ -67,8 +71,9 @@ class ParticipantConfig(Config):
     @model_serializer(mode="wrap")
     def _as_before_there_was_imagery(self, write: Any) -> dict[str, Any]:
         data: dict[str, Any] = write(self)
-        if self.imagined is None:  # equal configs are to have the digest they always had
-            data.pop("imagined", None)
+        for name in ("imagined", "keyword"):  # equal configs are to have the digest they always had
+            if data.get(name) is None:
+                data.pop(name, None)
         return data
 
 

@@ -107,6 +107,9 @@ def _trials(
         sentences = [str(cue) for cue in rng.choice(CUES, n)]
     else:
         sentences = draw_prompts(prompt_set, n, rng, max_words=config.max_words)
+        if config.keyword is not None:
+            for place in config.keyword.taken(splits, rng):
+                sentences[place] = config.keyword.phrase
     return tuple(
         PlannedTrial(int(number), split, sentence)
         for number, split, sentence in zip(numbers, splits, sentences, strict=True)
