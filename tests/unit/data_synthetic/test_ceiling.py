@@ -38,7 +38,7 @@ def test_alternatives_are_what_saying_another_phone_would_have_given(place):
     for phone in (0, 5, 38):
         segments = said.segments.copy()
         segments[place] = phone
-        posture = blend(_targets(segments, said.edges, said.jitter), config.speech)
+        posture = blend(_targets(segments, said.edges, said.jitter, gestures()), config.speech)
         difference = with_change(posture) - said.latents()
         np.testing.assert_allclose(changes[phone], difference[window], atol=1e-5)
         outside = np.delete(difference, np.arange(said.n_bins)[window], axis=0)

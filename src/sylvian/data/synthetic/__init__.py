@@ -13,6 +13,7 @@ from sylvian.data.synthetic.simulate import simulate
 from sylvian.data.synthetic.traits import (
     ImaginedConfig,
     LatentConfig,
+    LikenessConfig,
     NeuralConfig,
     SpeechConfig,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Ceiling",
     "ImaginedConfig",
     "LatentConfig",
+    "LikenessConfig",
     "MonkeyConfig",
     "NeuralConfig",
     "ParticipantConfig",

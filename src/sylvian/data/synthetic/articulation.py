@@ -95,6 +95,25 @@ def gestures() -> Float[np.ndarray, "segments halves features"]:
 
 
 @cache
+def gestures_alike(
+    pairs: tuple[tuple[str, str], ...], share: float
+) -> Float[np.ndarray, "segments halves features"]:
+    """Return the gestures of somebody who makes some phones nearly alike.
+
+    Args:
+        pairs: Phones that come close to each other; each in one pair only.
+        share: How far both move towards their middle; at 1 they are the same gesture. How long
+            they last stays as it was.
+    """
+    table = gestures().copy()
+    for pair in pairs:
+        rows = segment_ids(pair)
+        table[rows] += np.float32(share) * (table[rows].mean(axis=0) - table[rows])
+    table.setflags(write=False)
+    return table
+
+
+@cache
 def relative_durations() -> Float[np.ndarray, " segments"]:
     """Return each segment's typical length as a multiple of the mean phone; 1 for SIL."""
     lengths = np.array([_length(phone) for phone in PHONES] + [1.0], np.float32)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from sylvian.data.synthetic.articulation import FEATURES, gestures
+from sylvian.data.synthetic.articulation import FEATURES
 from sylvian.data.synthetic.config import ParticipantConfig, SharedSpeaker
 from sylvian.data.synthetic.electrodes import Tuning, first_day
 from sylvian.data.synthetic.language import LARGE, draw_prompts
@@ -30,7 +30,15 @@ from sylvian.data.synthetic.recording import (
     record,
     speech_drive,
 )
-from sylvian.data.synthetic.speech import BIN_MS, Utterance, blend, halves, speak, with_change
+from sylvian.data.synthetic.speech import (
+    BIN_MS,
+    Utterance,
+    blend,
+    gestures_of,
+    halves,
+    speak,
+    with_change,
+)
 from sylvian.errors import ConfigError
 from sylvian.text import PHONES, Lexicon
 
@@ -123,6 +131,7 @@ def _alternatives(said: Utterance, place: int, config: ParticipantConfig) -> tup
     for half in range(2):
         indicators[edges[half] : edges[half + 1], half] = 1
     weights = with_change(blend(indicators, config.speech))[window]  # [bins, posture ‖ change]
-    other = gestures()[: len(PHONES)] - gestures()[said.segments[place]]  # [phones halves features]
+    table = gestures_of(config.speech)
+    other = table[: len(PHONES)] - table[said.segments[place]]  # [phones halves features]
     shaped = np.einsum("bkh,phf->pbkf", weights.reshape(len(weights), 2, 2), other)
     return window, shaped.reshape(*shaped.shape[:2], 2 * len(FEATURES))

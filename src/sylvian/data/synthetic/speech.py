@@ -13,6 +13,7 @@ from sylvian.data.synthetic.articulation import (
     FEATURES,
     SEGMENTS,
     gestures,
+    gestures_alike,
     relative_durations,
     segment_ids,
 )
@@ -73,8 +74,15 @@ def speak(phonemes: Sequence[str], config: SpeechConfig, rng: np.random.Generato
     edges = np.concatenate([[0], np.cumsum(np.maximum(np.rint(bins), 1).astype(np.intp))])
     jitter = rng.standard_normal((len(segments), len(FEATURES)), np.float32) * config.jitter
     jitter[segments == _SILENCE] = 0
-    targets = _targets(segments, edges, jitter)
+    targets = _targets(segments, edges, jitter, gestures_of(config))
     return Utterance(segments, edges, jitter, blend(targets, config))
+
+
+def gestures_of(config: SpeechConfig) -> Float32[np.ndarray, "segments halves features"]:
+    """Return the gestures somebody makes for every row of `articulation.SEGMENTS`."""
+    if config.alike is None:
+        return gestures()
+    return gestures_alike(config.alike.pairs, config.alike.share)
 
 
 def blend(
@@ -122,6 +130,7 @@ def _targets(
     segments: Int[np.ndarray, " stretches"],
     edges: Int[np.ndarray, " stretches_and_one"],
     jitter: Float32[np.ndarray, "stretches features"],
+    table: Float32[np.ndarray, "_ halves features"],
 ) -> Float32[np.ndarray, "bins features"]:
-    wanted = (gestures()[segments] + jitter[:, None]).reshape(-1, len(FEATURES))
+    wanted = (table[segments] + jitter[:, None]).reshape(-1, len(FEATURES))
     return np.repeat(wanted, np.diff(halves(edges)), axis=0)

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Any
+
+from pydantic import Field, field_validator, model_serializer
 
 from sylvian.config import Config
+from sylvian.text import PHONES
+
+
+class LikenessConfig(Config):
+    """Phones that somebody's articulators hardly tell apart: a confusion to be found again."""
+
+    pairs: tuple[tuple[str, str], ...] = Field(
+        min_length=1, description="Pairs of phones, such as B and P; each phone in one pair only."
+    )
+    share: float = Field(
+        default=0.95,
+        ge=0,
+        le=1,
+        description="How far both gestures move towards their middle; at 1 they are the same.",
+    )
+
+    @field_validator("pairs")
+    @classmethod
+    def _of_different_phones(
+        cls, value: tuple[tuple[str, str], ...]
+    ) -> tuple[tuple[str, str], ...]:
+        phones = [phone for pair in value for phone in pair]
+        unknown = sorted(set(phones) - set(PHONES))
+        if unknown:
+            raise ValueError(f"{unknown[0]} is none of the phones {' '.join(PHONES)}")
+        if len(set(phones)) < len(phones):
+            raise ValueError("a phone may be in one pair only, and not beside itself")
+        return value
 
 
 class SpeechConfig(Config):
@@ -45,6 +75,9 @@ class SpeechConfig(Config):
     silence_ms: tuple[float, float] = Field(
         default=(300.0, 700.0), description="Shortest and longest silence before and after speech."
     )
+    alike: LikenessConfig | None = Field(
+        default=None, description="Phones with nearly the same gesture; null: none."
+    )
 
     @field_validator("silence_ms")
     @classmethod
@@ -52,6 +85,13 @@ class SpeechConfig(Config):
         if not 100 <= value[0] <= value[1]:
             raise ValueError("silence_ms must be two increasing numbers of at least 100 ms")
         return value
+
+    @model_serializer(mode="wrap")
+    def _as_before_phones_were_alike(self, write: Any) -> dict[str, Any]:
+        data: dict[str, Any] = write(self)
+        if self.alike is None:  # equal configs are to have the digest they always had
+            data.pop("alike", None)
+        return data
 
 
 class NeuralConfig(Config):
