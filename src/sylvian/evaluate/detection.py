@@ -104,7 +104,8 @@ def choose_threshold(keywords: Keywords, others: Others, *, most_false: float) -
         most_false: Largest share of false accepts (fraction).
 
     Returns:
-        The lowest threshold that holds; None where there are too few utterances to prove any.
+        The lowest threshold that holds, moved up halfway to the keywords it lets through, so that
+        it misses none more; None where there are too few utterances to prove any.
 
     Raises:
         DataError: the limit is not between 0 and 1, or a kind of utterance is missing.
@@ -116,4 +117,63 @@ def choose_threshold(keywords: Keywords, others: Others, *, most_false: float) -
     ranked = np.unique(np.concatenate([keywords, others]))
     beyond = np.append(ranked, np.nextafter(ranked[-1], np.inf))
     curve = detection_curve(keywords, others, thresholds=beyond.tolist())
-    return next((one for one in curve if one.false_accepts.high <= most_false), None)
+    found = next((one for one in curve if one.false_accepts.high <= most_false), None)
+    if found is None:
+        return None
+    moved = _halfway(keywords, others, found.threshold)
+    return detection(keywords, others, threshold=moved)
+
+
+def cross_checked(
+    keywords: Keywords, others: Others, *, most_false: float, n_folds: int = 5
+) -> Detection | None:
+    """Count both errors at thresholds that were chosen without the utterance in question.
+
+    Args:
+        keywords: Scores of utterances that were the keyword, in the order of recording.
+        others: Scores of utterances that were not.
+        most_false: As for `choose_threshold`.
+        n_folds: Every n-th utterance of either kind is held out together.
+
+    Returns:
+        Errors of all folds together, their `threshold` NaN because folds differ in it; None where
+        some fold finds no threshold.
+
+    Raises:
+        DataError: as for `choose_threshold`, or there are fewer keywords than folds.
+    """
+    if not 2 <= n_folds <= len(keywords):
+        raise DataError(
+            f"detection: {len(keywords)} keywords cannot be held out in {n_folds} folds"
+        )
+    n_false = n_missed = 0
+    of_keyword, of_other = np.arange(len(keywords)) % n_folds, np.arange(len(others)) % n_folds
+    for fold in range(n_folds):
+        chosen = choose_threshold(
+            keywords[of_keyword != fold], others[of_other != fold], most_false=most_false
+        )
+        if chosen is None:
+            return None
+        n_missed += int((keywords[of_keyword == fold] < chosen.threshold).sum())
+        n_false += int((others[of_other == fold] >= chosen.threshold).sum())
+    accepted, missed = wilson(n_false, len(others)), wilson(n_missed, len(keywords))
+    return Detection(math.nan, accepted, missed, len(others), len(keywords))
+
+
+def least_others(most_false: float) -> int:
+    """Say how many other utterances, none of which opens, prove so small a share of false accepts.
+
+    Source: Wilson's interval at 0 of n ends at z² / (n + z²).
+    """
+    return math.ceil(_Z**2 * (1 / most_false - 1))
+
+
+def _halfway(keywords: Keywords, others: Others, threshold: float) -> float:
+    """Put the threshold between the least keyword that it lets through and the others below."""
+    opening = keywords[keywords >= threshold]
+    if not len(opening):
+        return threshold
+    least = float(opening.min())
+    below = others[others < least]
+    middle = (least + float(below.max())) / 2 if len(below) else -math.inf
+    return middle if math.isfinite(middle) and middle < least else threshold

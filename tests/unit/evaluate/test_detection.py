@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import binomtest
 
 from sylvian.errors import DataError
-from sylvian.evaluate.detection import choose_threshold, detection, detection_curve, wilson
+from sylvian.evaluate.detection import (
+    choose_threshold,
+    cross_checked,
+    detection,
+    detection_curve,
+    least_others,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (17, 1000)])
@@ -53,3 +60,49 @@ def test_too_few_utterances_prove_nothing() -> None:
         choose_threshold(keywords, np.zeros(0), most_false=0.01)
     with pytest.raises(DataError, match="no share"):
         choose_threshold(keywords, others, most_false=0.0)
+
+
+def test_the_threshold_lies_between_what_it_parts() -> None:
+    keywords, others = np.array([1.0, 2.0, 3.0]), np.linspace(-1.0, 0.0, 200)
+    found = choose_threshold(keywords, others, most_false=0.05)
+    assert found is not None
+    assert found.threshold == pytest.approx(0.5)
+    assert (found.false_accepts.value, found.misses.value) == (0.0, 0.0)
+    never = choose_threshold(keywords - 9, others, most_false=0.05)
+    assert never is not None
+    assert never.misses.value == 1.0
+    silent = choose_threshold(keywords, np.full(200, -np.inf), most_false=0.05)
+    assert silent is not None
+    assert silent.threshold == 1.0
+
+
+def test_errors_are_counted_where_nothing_was_chosen() -> None:
+    """Twenty keywords that are like the others: chosen on themselves they look better than new."""
+    rng = np.random.default_rng(0)
+    apparent, honest, true = [], [], []
+    for _ in range(20):
+        keywords, others = rng.normal(2, 1, size=20), rng.normal(0, 1, size=100)
+        chosen = choose_threshold(keywords, others, most_false=0.1)
+        held = cross_checked(keywords, others, most_false=0.1)
+        assert chosen is not None and held is not None
+        assert (held.n_keywords, held.n_others) == (20, 100)
+        fresh = detection(
+            rng.normal(2, 1, 4000), rng.normal(0, 1, 4000), threshold=chosen.threshold
+        )
+        for found, into in ((chosen, apparent), (held, honest), (fresh, true)):
+            into.append(found.false_accepts.value + found.misses.value)
+    # folds have fewer utterances to prove the limit with, so that they are rather too strict
+    assert np.mean(apparent) < np.mean(true) < np.mean(honest) + 0.03
+
+
+def test_held_out_needs_enough_of_both() -> None:
+    keywords = np.arange(5.0) + 9
+    assert cross_checked(keywords, np.zeros(20), most_false=0.05) is None
+    with pytest.raises(DataError, match="4 keywords cannot be held out in 5 folds"):
+        cross_checked(keywords[:4], np.zeros(200), most_false=0.05)
+
+
+@pytest.mark.parametrize("most_false", [0.01, 0.02, 0.05, 0.1])
+def test_how_many_others_prove_a_limit(most_false: float) -> None:
+    n = least_others(most_false)
+    assert wilson(0, n).high <= most_false < wilson(0, n - 1).high
