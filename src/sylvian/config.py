@@ -52,8 +52,11 @@ def load(kind: type[C], data: dict[str, Any]) -> C:
         return kind.model_validate_json(json.dumps(data))
     except pydantic.ValidationError as failure:
         first = failure.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {first['msg']} (got {first['input']!r})") from None
+        where = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+        said = first["msg"].removeprefix("Value error, ")
+        # a sentence about several keys names their values itself
+        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
+        raise ConfigError(f"{where}{said}{got}") from None
 
 
 def dump(config: Config) -> dict[str, Any]:

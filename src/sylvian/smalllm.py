@@ -66,7 +66,8 @@ class SmallLmResult:
         n_parameters: Number of weights.
         steps: Updates.
         seconds: Tokenizer and training.
-        rows: The model and a trigram of the same text, which is told the held-out words.
+        rows: The model; behind what is heard of each sentence, if it learned to read that; and a
+            trigram of the same text, which is told the held-out words.
     """
 
     llm: str
@@ -147,10 +148,14 @@ def train_small_lm(
 
     steps = fit_small_lm(model, tokenizer, parts.learned, settings, told=told)
     seconds = time.perf_counter() - began
+    heard = {None: out.name} | ({settings.seed: f"{out.name}, heard"} if settings.heard else {})
     result = _result(
-        out,
         parts,
-        sentence_nats(model, tokenizer, parts.held_out),
+        {
+            name: sentence_nats(model, tokenizer, parts.held_out, heard=seed)
+            for seed, name in heard.items()
+        },
+        llm=str(out),
         n_tokens=len(tokenizer),
         n_parameters=sum(p.numel() for p in model.parameters()),
         steps=steps,
@@ -203,7 +208,7 @@ def _split(paths: Sequence[Path], settings: SmallLmConfig) -> _Text:
 
 
 def _result(
-    out: Path, parts: _Text, nats: Float64[np.ndarray, " sentences"], **measured: Any
+    parts: _Text, scored: dict[str, Float64[np.ndarray, " sentences"]], **measured: Any
 ) -> SmallLmResult:
     from sylvian.decode.ngram import build_ngram
 
@@ -213,12 +218,13 @@ def _result(
     counted = np.array([len(sentence.split()) + 1 for sentence in parts.held_out])
     theirs = np.array(trigram.score_sentences(parts.held_out))
     return SmallLmResult(
-        llm=str(out),
         n_sentences=len(parts.learned),
         n_held_out=len(parts.held_out),
         n_words=int(counted.sum()),
         n_new=len(ours - words),
-        rows=(_surprise(out.name, nats, counted), _surprise("3-gram", theirs, counted)),
+        rows=tuple(
+            _surprise(name, nats, counted) for name, nats in {**scored, "3-gram": theirs}.items()
+        ),
         **measured,
     )
 

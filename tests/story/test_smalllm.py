@@ -72,6 +72,20 @@ def test_it_is_written_again_and_alike_by_the_same_seed(sylvian: Call, home: Pat
     assert "5 updates" in outcome.out
 
 
+def test_a_model_on_disk_is_taught_on_and_keeps_its_sizes(sylvian: Call, home: Path) -> None:
+    first, second = home / "pupil", home / "taught"
+    for out, settings in ((first, SMALL), (second, (f"base={first}", "heard=0.5", "max_steps=3"))):
+        outcome = sylvian("llm", home / "text.txt", *settings, "--out", out, "--json")
+        assert outcome.status == 0, outcome.err
+    told = outcome.json
+    assert [row["name"] for row in told["rows"]] == ["taught", "taught, heard", "3-gram"]
+    before, tokenizer = load_causal(str(first), device="cpu")
+    after, same = load_causal(str(second), device="cpu")
+    assert same.get_vocab() == tokenizer.get_vocab()
+    shift = (after.lm_head.weight - before.lm_head.weight).abs().max().item()
+    assert 0 < shift < 0.01  # three small updates on from there, not from fresh weights
+
+
 @pytest.mark.parametrize(
     ("text", "out", "settings", "said"),
     [
@@ -80,7 +94,9 @@ def test_it_is_written_again_and_alike_by_the_same_seed(sylvian: Call, home: Pat
         ("none.txt", "new", (), "none.txt: cannot be read as UTF-8 text"),
         ("empty.txt", "new", (), "empty.txt: no sentence in it"),
         ("text.txt", "new", ("depth=3",), "unknown key 'depth'"),
-        ("text.txt", "new", ("width=20", "heads=8"), "width=20 cannot be shared by heads=8"),
+        ("text.txt", "new", ("width=20", "heads=8"), "sylvian: width=20 cannot be shared by"),
+        ("text.txt", "new", ("base=smollm2", "layers=3"), "layers=3 cannot be chosen for base="),
+        ("text.txt", "new", ("base=nowhere",), "nowhere: no such folder, and no name of a model"),
         ("text.txt", "new", ("learning_rate=-1",), "learning_rate: Input should be greater than 0"),
     ],
 )

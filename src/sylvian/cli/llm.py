@@ -1,4 +1,4 @@
-"""The verb that trains a small language model for rescoring and end-to-end recipes."""
+"""The verb that trains a language model for rescoring and end-to-end recipes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def llm(
     out: Annotated[Path, typer.Option("--out", help="Folder to write, for --llm.")],
     json: Json = False,
 ) -> None:
-    """Train a small causal language model from scratch, in about a minute.
+    """Train a small causal language model from scratch, in about a minute; or teach a given one.
 
     Settings, e.g. epochs=5 width=128 layers=3 vocabulary=3000 seed=0, are those of
-    `SmallLmConfig`.
+    `SmallLmConfig`; base=smollm2 heard=0.8 teaches SmolLM2 to read phonemes.
     """
     from sylvian.smalllm import train_small_lm
 

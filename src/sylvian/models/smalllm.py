@@ -194,17 +194,18 @@ def learn_phonemes(model: Any, tokenizer: Any) -> None:
         model: A causal language model of transformers.
         tokenizer: Its tokenizer.
     """
-    tokenizer.add_tokens(list(PHONEMES), special_tokens=True)
+    known = tokenizer.get_vocab()
+    new = [name for name in phoneme_vocabulary().tokens if phoneme_token(name) not in known]
+    tokenizer.add_tokens([phoneme_token(name) for name in new], special_tokens=True)
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    names = phoneme_vocabulary().tokens
     tables = {id(t): t for t in (model.get_input_embeddings(), model.get_output_embeddings())}
-    with torch.no_grad():
-        for name, token in zip(names, tokenizer.convert_tokens_to_ids(list(PHONEMES)), strict=True):
-            letters = name.lower() if name.isalpha() else ""
-            spelled = tokenizer(f" {letters}", add_special_tokens=False)["input_ids"]
-            for table in tables.values():
-                table.weight[token] = table.weight[spelled].mean(0)
+    for name in new:
+        letters = name.lower() if name.isalpha() else ""
+        spelled = tokenizer(f" {letters}", add_special_tokens=False)["input_ids"]
+        token = tokenizer.convert_tokens_to_ids(phoneme_token(name))
+        for table in tables.values():
+            table.weight.data[token] = table.weight.data[spelled].mean(0)
 
 
 def _prompt_words(times: int) -> list[str]:

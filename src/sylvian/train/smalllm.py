@@ -22,6 +22,7 @@ from sylvian.train.spans import Spans
 _WARM = 0.05  # share of the updates
 _CLIP = 1.0
 _LOGITS = 2**25  # at a time, 128 MiB
+_PROMPTED = 256  # tokens of sentences at a time where prompts, ten times as long, stand before them
 
 Row = list[int]
 Places = Int64[np.ndarray, " rows"]
@@ -88,15 +89,30 @@ def fit_small_lm(
 
 @torch.inference_mode()
 def sentence_nats(
-    model: Any, tokenizer: Any, sentences: Sequence[str]
+    model: Any, tokenizer: Any, sentences: Sequence[str], *, heard: int | None = None
 ) -> Float64[np.ndarray, " sentences"]:
-    """Give the log-probability of each sentence and its end, in nats."""
+    """Give the log-probability of each sentence and its end, in nats.
+
+    Args:
+        model: A causal language model of transformers.
+        tokenizer: Its tokenizer.
+        sentences: Normalised.
+        heard: Seed of what is misheard, for sentences behind the end-to-end model's prompt with
+            their own phonemes in its span; None: at the start of a text.
+    """
     model.eval()
     rows = encode(tokenizer, sentences)
     nats = np.zeros(len(rows))
-    most = max(_LOGITS // model.get_input_embeddings().num_embeddings, 1)
+    n_embeddings = model.get_input_embeddings().num_embeddings
+    most, prompts = max(_LOGITS // n_embeddings, 1), None
+    if heard is not None:
+        before, after = _wordings(tokenizer, n_embeddings)[0]
+        spans = Spans(tokenizer, sentences, seed=heard)
+        prompts = [[*before, *spans.draw(place), *after] for place in range(len(rows))]
+        most = min(most, _PROMPTED)
     for places in _batches(rows, tokens=most):
-        lost = _nats(model, _stacked(rows, places), None).sum(1)
+        own = [prompts[place] for place in places.tolist()] if prompts is not None else None
+        lost = _nats(model, _stacked(rows, places), own).sum(1)
         nats[places] = -lost.double().cpu().numpy()
     return nats
 

@@ -132,6 +132,10 @@ def test_a_published_model_is_taught_to_read_them(precision):
     )
     assert np.mean(lost[-3:]) < 0.5 * np.mean(lost[:3])
     assert model.dtype == torch.float32
+    texts = sorted(set(SENTENCES))
+    behind, alone = (sentence_nats(model, tokenizer, texts, heard=seed) for seed in (0, None))
+    assert behind.sum() > alone.sum() + len(texts)
+    np.testing.assert_array_equal(behind, sentence_nats(model, tokenizer, texts, heard=0))
 
 
 def test_sizes_of_a_base_are_its_own():
