@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sylvian import config
+from sylvian.config import C
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.recipes import PretrainingRecipe, Recipe
 from sylvian.train.processes import leads, wait_for
@@ -108,7 +109,8 @@ class RunFolder:
         """The experiment as it was resolved when the run began.
 
         Raises:
-            CheckpointError: this run pretrained, so it speaks no phonemes.
+            CheckpointError: this run pretrained, so it speaks no phonemes; or another version of
+                Sylvian wrote its recipe.
         """
         found = self._read("recipe.json")["recipe"]
         if found.get("name") == PRETRAINING:
@@ -116,19 +118,30 @@ class RunFolder:
                 f"{self.path}: a pretraining run, it knows no phonemes yet; fine-tune it with "
                 f"'sylvian probe {self.path} corpus=NAME', or name a run trained on labels"
             )
-        return config.load(Recipe, found)
+        return self._resolved(Recipe, found)
 
     @property
     def pretraining_recipe(self) -> PretrainingRecipe:
         """The pretraining as it was resolved when the run began.
 
         Raises:
-            CheckpointError: this run was trained on labels.
+            CheckpointError: this run was trained on labels, or another version of Sylvian wrote
+                its recipe.
         """
         found = self._read("recipe.json")["recipe"]
         if found.get("name") != PRETRAINING:
             raise CheckpointError(f"{self.path}: a run trained on labels, not a pretraining run")
-        return config.load(PretrainingRecipe, found)
+        return self._resolved(PretrainingRecipe, found)
+
+    def _resolved(self, kind: type[C], found: dict[str, Any]) -> C:
+        try:
+            return config.load(kind, found)
+        except ConfigError as failure:
+            written_at = self.environment.get("commit", "unknown")
+            raise CheckpointError(
+                f"{self.path / 'recipe.json'}: not a recipe of this Sylvian ({failure}); use the "
+                f"one that wrote it (commit {written_at}), or train again"
+            ) from None
 
     @property
     def is_pretraining(self) -> bool:
@@ -195,6 +208,16 @@ class RunFolder:
     def split(self, name: str) -> Path:
         """Folder of one split's decodes and scores."""
         return self.path / name
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The splits that were scored, `test/imagined` and the like behind the whole."""
+        found = []
+        for name in ("val", "test", "holdout", "train"):
+            parts = sorted(self.split(name).glob("*/scores.json"))
+            own = [name, *(f"{name}/{path.parent.name}" for path in parts)]
+            found += [one for one in own if (self.split(one) / "scores.json").is_file()]
+        return tuple(found)
 
     def read_optional(self, name: str) -> dict[str, Any] | None:
         """Read one of the run's JSON files, or None where it was not written yet."""

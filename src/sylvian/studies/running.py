@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sylvian import pipeline
-from sylvian.errors import ConfigError
+from sylvian.errors import CheckpointError, ConfigError
 from sylvian.recipes import Phonemes, Pretraining, Recipe, build_recipe
 from sylvian.studies.cells import Cell, columns, grouped, said
 from sylvian.studies.choosing import STUDIES, only, overrides_of, possible
@@ -263,8 +264,11 @@ def _trained(named: tuple[str, list[str]], asked: _Asked, progress: Progress) ->
     wanted = build_recipe(recipe, overrides)
     data, runs = asked.data, asked.runs
     for path in sorted(runs.glob(f"{recipe}-*/recipe.json")):
+        begun: Recipe | None = None
         run = RunFolder(path.parent)
-        if not run.is_finished and _is(run.recipe, wanted):
+        with suppress(CheckpointError):  # of another version: not the one that is wanted
+            begun = None if run.is_finished else run.recipe
+        if begun is not None and _is(begun, wanted):
             result = pipeline.train(
                 recipe, (), data=data, runs=runs, resume=str(run.path), progress=progress
             )

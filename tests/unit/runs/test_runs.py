@@ -48,6 +48,13 @@ def test_another_format_is_refused_by_number(run: RunFolder, tmp_path: Path) -> 
         RunFolder.open(run.path, tmp_path)
 
 
+def test_a_recipe_of_another_version_is_named_with_its_file(run: RunFolder) -> None:
+    path = run.path / "recipe.json"
+    path.write_text(path.read_text().replace('"corpus"', '"corpora"'))
+    with pytest.raises(CheckpointError, match=r"recipe.json: not a recipe of this .*\(commit "):
+        _ = run.recipe
+
+
 def test_an_unfinished_run_says_how_to_go_on(run: RunFolder) -> None:
     with pytest.raises(CheckpointError, match="--resume"):
         _ = run.training
