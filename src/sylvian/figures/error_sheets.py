@@ -19,6 +19,7 @@ ORDERS: tuple[Order, ...] = ("errors", "articulation")
 N_PAIRS = 15
 ROW_MM = 4.4
 BESIDE_MM = 36.0
+FIGURES_MM = 23.0  # a share and its interval
 LETTER_MM = 1.25
 
 
@@ -59,7 +60,7 @@ def _phonemes(analysis: ErrorAnalysis, order: Order) -> Figure:
     figure = canvas(DOUBLE_MM, 184)
     if analysis.phonemes is not None:
         confusion_matrix(panel(figure, 12, 18, 156, 156), analysis.phonemes, order=order)
-    confusion_key(panel(figure, 132, 2, 22, 8))
+    confusion_key(panel(figure, 126, 2, 30, 8))
     return figure
 
 
@@ -73,9 +74,9 @@ def _pairs(analysis: ErrorAnalysis) -> Figure:
 
 
 def _words(analysis: ErrorAnalysis, *, least: int) -> Figure:
-    figure = canvas(DOUBLE_MM * 0.75, 92)
+    figure = canvas(SINGLE_MM, 66)
     note = "" if least < 2 else f"each {least} times or more"
-    word_matrix(panel(figure, 11, 7, 74, 74), analysis.words.seen(least), n_named=25, note=note)
+    word_matrix(panel(figure, 8, 7, 48, 48), analysis.words.seen(least), n_named=18, note=note)
     return figure
 
 
@@ -101,8 +102,8 @@ def _prompt_sets(analysis: ErrorAnalysis, colour: str) -> Figure:
     scores = analysis.rates["prompt_set"]
     names = [group_name(score.group) for score in scores]
     left = 5 + LETTER_MM * max(map(len, names))
-    figure = canvas(SINGLE_MM + 20, 17 + 5.5 * len(scores))
-    axis = panel(figure, left, 6, SINGLE_MM + 20 - left - BESIDE_MM, 5.5 * len(scores))
+    figure = canvas(SINGLE_MM, 17 + 5.5 * len(scores))
+    axis = panel(figure, left, 6, SINGLE_MM - left - BESIDE_MM, 5.5 * len(scores))
     paints = [colour] * len(scores)
     error_rates(axis, scores, labels=names, colours=paints, panel="prompt set")
     return figure
@@ -115,10 +116,11 @@ def _oracle(analysis: ErrorAnalysis, colour: str) -> Figure:
 
 
 def _repairs(analysis: ErrorAnalysis) -> Figure:
-    labels = list(analysis.repairs)
-    left = 6 + LETTER_MM * max(map(len, labels))
-    height = 8.5 * len(labels)
-    figure = canvas(SINGLE_MM + 31, 19 + height)
-    axis = panel(figure, left, 8, SINGLE_MM + 31 - left - BESIDE_MM, height)
+    arrow = "\N{RIGHTWARDS ARROW}"
+    labels = [name.replace(f" {arrow} ", f"\n{arrow} ") for name in analysis.repairs]
+    left = 6 + LETTER_MM * max(len(line) for label in labels for line in label.split("\n"))
+    height = 9.5 * len(labels)
+    figure = canvas(SINGLE_MM, 19 + height)
+    axis = panel(figure, left, 8, SINGLE_MM - left - FIGURES_MM, height)
     repair_rows(axis, list(analysis.repairs.values()), labels=labels)
     return figure

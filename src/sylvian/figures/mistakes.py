@@ -66,7 +66,7 @@ def repair_rows(axis: Axes, repairs: Sequence[Repairs], *, labels: Sequence[str]
     """Plot what each change of decoder fixed (filled) and what it broke (open).
 
     Args:
-        axis: Where to draw; leave some 40 mm free on its right for the figures.
+        axis: Where to draw; leave some 23 mm free on its right for the figures.
         repairs: One per row, top to bottom.
         labels: What was changed, such as `looked up → n-gram`.
 
@@ -78,10 +78,11 @@ def repair_rows(axis: Axes, repairs: Sequence[Repairs], *, labels: Sequence[str]
     for row, one in enumerate(repairs):
         _mark(axis, row - APART, one.fixed, INK, filled=True)
         _mark(axis, row + APART, one.broken, INK, filled=False)
-        _beside(axis, row - APART, f"{_figures(one.fixed)} fixed", "")
-        _beside(axis, row + APART, f"{_figures(one.broken)} broken", "")
+        _beside(axis, row - APART, _figures(one.fixed), "")
+        _beside(axis, row + APART, _figures(one.broken), "")
     _rows(axis, labels, [share for one in repairs for share in (one.fixed, one.broken)])
     axis.set_ylim(len(repairs) - 0.5, -0.5)
+    _beside(axis, -0.5 - APART, "% (95 %)", "", colour=MUTED)
     axis.set_xlabel("Share of all reference words (%)")
     handles = [
         Line2D([], [], color=INK, marker="o", linewidth=0, markersize=MARK, label="fixed"),
@@ -104,7 +105,7 @@ def repair_rows(axis: Axes, repairs: Sequence[Repairs], *, labels: Sequence[str]
         axis,
         "repairs",
         {
-            "change": [label for label in labels for _ in kinds],
+            "change": [label.replace("\n", " ") for label in labels for _ in kinds],
             "outcome": [kind for _ in repairs for kind in kinds],
             "share": [getattr(one, kind).value for one in repairs for kind in kinds],
             "low": [getattr(one, kind).low for one in repairs for kind in kinds],

@@ -7,8 +7,7 @@ tasks share a panel, attempted speech is a filled marker and imagined speech an 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -21,19 +20,12 @@ from sylvian.analyses.cka import CkaTable
 from sylvian.analyses.estimates import Estimate
 from sylvian.analyses.pca import Pca
 from sylvian.errors import ConfigError
+from sylvian.figures.naming import name_points
 from sylvian.figures.style import INK, MUTED, PAPER, RULE, TRAINING, record, styled, write_beside
 
 GREYS = LinearSegmentedColormap.from_list("greys", (PAPER, "#d9dce0", "#8c9198", INK))
+WIDE_INCHES = 1.6  # an axis with room for six tick labels
 NULL_HEIGHT = 0.56  # of a row, for the band that chance gives
-LETTER = 0.52  # width of a letter, in units of its size
-NAME_POINTS = 5.5
-MARKER = 1.4  # half the width of a point's marker, in points
-BESIDE: tuple[tuple[float, float, Literal["left", "right", "center"]], ...] = (
-    (3.0, 0.0, "left"),
-    (-3.0, 0.0, "right"),
-    (0.0, 4.8, "center"),
-    (0.0, -5.0, "center"),
-)
 HEX_CELLS = 32  # across a panel
 WHITE_ON = 0.72  # alignments from here on are dark enough for white figures
 
@@ -85,9 +77,19 @@ def estimate_rows(
     axis.set_yticks(range(len(estimates)), list(labels))
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_color(RULE)
-    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_xlabel(f"{name} (grey: chance)")
+    most = 5 if axis.get_window_extent().width / axis.figure.dpi > WIDE_INCHES else 3
+    axis.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_xlabel(name)
     _beside(axis, -0.5, "95 % interval", "p", "n", colour=MUTED, rise=5.0)
+    axis.annotate(
+        "grey: chance",
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 5),
+        textcoords="offset points",
+        va="center",
+        color=MUTED,
+    )
     _record_estimates(axis, panel, estimates, labels)
 
 
@@ -118,7 +120,7 @@ def distance_density(
     axis.set_xlabel("Distance in the language model")
     axis.set_ylabel("Distance in the encoder")
     for own in (axis.xaxis, axis.yaxis):
-        own.set_major_locator(MaxNLocator(4))
+        own.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axis.set_title(note, fontweight="normal", color=MUTED)
     line = {"slope": float(slope), "height": float(height), "n_pairs": len(x)}
     record(axis, panel, {name: [value] for name, value in line.items()})
@@ -152,10 +154,13 @@ def words_in_plane(
     x, y = found.scores[:, 0], found.scores[:, 1]
     first = tasks[0]
     at = {(word, task): place for place, (word, task) in enumerate(zip(words, tasks, strict=True))}
-    for (word, task), place in at.items():
-        if task != first and (word, first) in at:
-            ends = [at[word, first], place]
-            axis.plot(x[ends], y[ends], color=RULE, linewidth=0.7, zorder=1)
+    joins = [
+        [at[word, first], place]
+        for (word, task), place in at.items()
+        if task != first and (word, first) in at
+    ]
+    for ends in joins:
+        axis.plot(x[ends], y[ends], color=RULE, linewidth=0.7, zorder=1)
     for task in dict.fromkeys(tasks):
         own = [place for place, other in enumerate(tasks) if other == task]
         axis.plot(
@@ -171,8 +176,9 @@ def words_in_plane(
         )
     axis.margins(0.06)
     axis.set_aspect("equal", adjustable="datalim")  # distances are what they look like
-    named = [place for place, task in enumerate(tasks) if task == first]
-    _name_points(axis, x, y, {place: words[place] for place in named})
+    lines = found.scores[np.array(joins), :2] if joins else None
+    named = {place: word for place, word in enumerate(words) if tasks[place] == first}
+    name_points(axis, x, y, named, lines=lines)
     shares = [
         f"PC{k + 1} ({100 * share:.0f} % of variance)" for k, share in enumerate(found.explained)
     ]
@@ -208,6 +214,8 @@ def alignment_table(axis: Axes, table: CkaTable, *, across: str, down: str, note
     axis.set_ylim(len(table.rows) - 0.5, -0.5)
     axis.set_aspect("equal", anchor="NW")
     axis.set_xticks(range(len(table.columns)), list(table.columns), rotation=45, ha="right")
+    for label in axis.get_xticklabels():
+        label.set_rotation_mode("anchor")  # the end of each name below the middle of its column
     axis.set_yticks(range(len(table.rows)), list(table.rows))
     axis.tick_params(length=0, pad=2)
     axis.spines[["left", "bottom"]].set_visible(False)
@@ -266,46 +274,3 @@ def _record_estimates(
     names = ("value", "low", "high", "p", "n", "null_low", "null_high", "note")
     columns = {name: [getattr(one, name) for one in estimates] for name in names}
     record(axis, panel, {"row": list(labels)} | columns)
-
-
-def _name_points(
-    axis: Axes, x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], names: Mapping[int, str]
-) -> None:
-    """Write names beside points, the outermost first; one that would cover something is left out.
-
-    Args:
-        axis: Where.
-        x: All points.
-        y: All points.
-        names: Place of a point -> its name.
-    """
-    figure = axis.get_figure(root=True)
-    if figure is None:
-        return
-    draw: Callable[[], None] = figure.draw_without_rendering
-    draw()  # positions are known only now
-    points = axis.transData.transform(np.stack([x, y], axis=1)) * 72 / figure.dpi
-    extent = np.array(axis.get_window_extent().extents) * 72 / figure.dpi
-    taken = np.concatenate([points - MARKER, points + MARKER], axis=1)
-    order = np.argsort(-np.linalg.norm(points - points.mean(axis=0), axis=1))
-    for place in (int(one) for one in order if int(one) in names):
-        width = LETTER * NAME_POINTS * len(names[place])
-        for dx, dy, side in BESIDE:
-            left = points[place, 0] + dx - width * {"left": 0.0, "right": 1.0, "center": 0.5}[side]
-            low = points[place, 1] + dy - NAME_POINTS / 2
-            own = np.array([left, low, left + width, low + NAME_POINTS])
-            hit = (own[:2] < taken[:, 2:]).all(axis=1) & (taken[:, :2] < own[2:]).all(axis=1)
-            if hit.any() or own[0] < extent[0] or own[2] > extent[2]:
-                continue
-            taken = np.vstack([taken, own])
-            axis.annotate(
-                names[place],
-                (x[place], y[place]),
-                xytext=(dx, dy),
-                textcoords="offset points",
-                ha=side,
-                va="center",
-                fontsize=NAME_POINTS,
-                annotation_clip=False,
-            )
-            break

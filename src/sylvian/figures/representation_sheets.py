@@ -24,9 +24,12 @@ ROW_MM = 5.0
 WIDEST_ROW_MM = 9.0
 BESIDE_MM = 44.0  # value, p and n on the right of a row
 LABEL_MM = 17.0  # names on the left of a row
-ABOVE_MM = 9.0
+ABOVE_MM = 12.0
+TITLE_PAD = 13.0  # points; the heads of the figures stand below the title
 BELOW_MM = 10.0
 SQUARE_MM = 56.0
+LEAST_CELL_MM, CELL_MM = 6.5, 11.0  # of a table: a value must find room, a small table stay small
+LEFT_MM, RIGHT_MM, TOP_MM, BOTTOM_MM = 21.0, 4.0, 7.0, 17.0  # around a table, for its names
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def rows_sheet(
         beside: Of each panel, if any.
     """
     wide = any(one is not None for one in beside)
-    width = DOUBLE_MM if wide else 130.0
+    width = DOUBLE_MM if wide else SINGLE_MM
     least = SQUARE_MM - 12 if wide else 0.0
     heights = [max(ROW_MM * len(one.labels), least) for one in panels]
     rows = [
@@ -109,7 +112,7 @@ def rows_sheet(
             percent=percent,
             panel=one.title,
         )
-        axis.set_title(one.title)
+        axis.set_title(one.title, pad=TITLE_PAD)
         density = beside[place] if place < len(beside) else None
         if density is not None:
             square = panel(figure, width - SQUARE_MM + 11, top, SQUARE_MM - 14, SQUARE_MM - 14)
@@ -148,20 +151,23 @@ def planes_sheet(planes: Sequence[Plane]) -> Figure:
 def tables_sheet(tables: Sequence[tuple[str, str, str, CkaTable]]) -> Figure:
     """Lay tables of alignments side by side, or below one another where they are too wide.
 
+    One small table has the width of a column, all others that of a page.
+
     Args:
         tables: A note, whose layers are across, whose are down, and the alignments.
     """
-    cell = min(7.5, 52 / max(len(one[3].columns) for one in tables))
-    widths = [cell * len(one[3].columns) + 24 for one in tables]
-    heights = [cell * len(one[3].rows) + 24 for one in tables]
-    beside = sum(widths) <= DOUBLE_MM
-    narrow = (sum(widths) if beside else max(widths)) <= SINGLE_MM
-    high = max(heights) if beside else sum(heights)
-    figure = canvas(SINGLE_MM if narrow else DOUBLE_MM, high)
-    left, top = 19.0, 7.0
-    for (note, across, down, table), width, height in zip(tables, widths, heights, strict=True):
-        size = cell * len(table.columns), cell * len(table.rows)
-        axis = panel(figure, left, top, *size)
+    columns = [len(one[3].columns) for one in tables]
+    around = LEFT_MM + RIGHT_MM
+    together = LEAST_CELL_MM * sum(columns) + around * len(tables)
+    beside = len(tables) > 1 and together <= DOUBLE_MM
+    wide = beside or LEAST_CELL_MM * max(columns) + around > SINGLE_MM
+    width = (DOUBLE_MM if wide else SINGLE_MM) / (len(tables) if beside else 1)
+    cell = min(CELL_MM, (width - around) / max(columns))
+    heights = [cell * len(one[3].rows) + TOP_MM + BOTTOM_MM for one in tables]
+    figure = canvas(DOUBLE_MM if wide else SINGLE_MM, max(heights) if beside else sum(heights))
+    left, top = LEFT_MM, TOP_MM
+    for (note, across, down, table), height in zip(tables, heights, strict=True):
+        axis = panel(figure, left, top, cell * len(table.columns), cell * len(table.rows))
         alignment_table(axis, table, across=across, down=down, note=note)
         left, top = (left + width, top) if beside else (left, top + height)
     return figure

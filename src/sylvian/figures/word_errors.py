@@ -17,7 +17,8 @@ from sylvian.figures.style import INK, MUTED, RULE, colour_of, record, styled
 
 DOT = 3.0  # square points of one event among many pairs
 FEW = 60  # pairs up to which dots may be larger
-LINE_POINTS = 8.2  # from one named pair to the next
+LINE_POINTS = 7.8  # from one named pair to the next
+LETTER_POINTS = 7.0  # of an axis, that a letter needs
 
 
 @styled
@@ -76,7 +77,7 @@ def _letters(axis: Axes, words: Sequence[str]) -> None:
     for letter, group in groupby(enumerate(words), key=lambda item: item[1][0]):
         members = [at for at, _ in group]
         starts.append((letter, members[0], len(members)))
-    room = n / 24  # a letter needs a twenty-fourth of the axis
+    room = n * LETTER_POINTS / _points_across(axis)
     ticks: list[tuple[float, str]] = []
     for letter, first, count in starts:
         middle = first + (count - 1) / 2
@@ -88,6 +89,12 @@ def _letters(axis: Axes, words: Sequence[str]) -> None:
     axis.set_xlim(-0.5, n - 0.5)
     axis.set_ylim(n - 0.5, -0.5)
     axis.set_aspect("equal", anchor="NW")
+
+
+def _points_across(axis: Axes) -> float:
+    figure = axis.get_figure(root=True)
+    box = axis.get_position(original=True)
+    return 72 * float(box.width * figure.get_size_inches()[0]) if figure else 72.0
 
 
 def _listed(axis: Axes, ranked: Sequence[tuple[str, str, int]]) -> None:
