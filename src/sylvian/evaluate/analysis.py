@@ -92,6 +92,7 @@ class ErrorAnalysis:
             {
                 "n_trials": self.n_trials,
                 "system": self.system,
+                "phonemes": None if self.phonemes is None else asdict(self.phonemes.counts),
                 "pairs": [asdict(pair) | {"count": pair.count} for pair in self.pairs],
                 "words": {
                     "n_words": self.words.n_words,

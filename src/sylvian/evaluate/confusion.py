@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from sylvian.evaluate.rates import align
+from sylvian.types import EditCounts
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,21 @@ class Confusions:
     deletions: Int[np.ndarray, " true"]
     insertions: Int[np.ndarray, " predicted"]
     n_trials: int
+
+    @property
+    def n_reference(self) -> int:
+        """True tokens."""
+        return int(self.pairs.sum() + self.deletions.sum())
+
+    @property
+    def counts(self) -> EditCounts:
+        """All errors, kind by kind."""
+        return EditCounts(
+            int(self.pairs.sum() - self.pairs.trace()),
+            int(self.deletions.sum()),
+            int(self.insertions.sum()),
+            self.n_reference,
+        )
 
     @property
     def errors(self) -> Int[np.ndarray, " tokens"]:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 
 from sylvian.evaluate.analysis import ErrorAnalysis
+from sylvian.evaluate.confusion import Confusions
 from sylvian.evaluate.pairs import PAPER
+from sylvian.evaluate.word_errors import NearHomophones
 from sylvian.figures.accuracy import error_by_session, error_rates, group_name, nice_top
 from sylvian.figures.breakdown import oracle_curve, rates_along
 from sylvian.figures.confusion import Order, confusion_key, confusion_matrix
-from sylvian.figures.mistakes import pair_rows, repair_rows
-from sylvian.figures.style import DOUBLE_MM, INK, SINGLE_MM, canvas, panel
+from sylvian.figures.mistakes import near_rows, pair_rows, repair_rows
+from sylvian.figures.style import DOUBLE_MM, INK, MUTED, SINGLE_MM, canvas, panel, record, styled
 from sylvian.figures.word_errors import word_matrix
 
 ORDERS: tuple[Order, ...] = ("errors", "articulation")
@@ -24,7 +26,9 @@ LETTER_MM = 1.25
 
 
 def error_figures(analysis: ErrorAnalysis, *, colour: str = INK) -> dict[str, Figure]:
-    """Draw everything an error analysis found; what it did not find has no figure.
+    """Draw everything an error analysis found.
+
+    What is not known has no figure; where nothing was wrong, the figure says so.
 
     Args:
         analysis: The numbers.
@@ -37,15 +41,9 @@ def error_figures(analysis: ErrorAnalysis, *, colour: str = INK) -> dict[str, Fi
 
 
 def _figures(analysis: ErrorAnalysis, colour: str) -> Iterator[tuple[str, Figure]]:
-    if analysis.phonemes is not None and analysis.phonemes.errors.any():
-        for order in ORDERS:
-            yield f"phonemes-by-{order}", _phonemes(analysis, order)
-    if analysis.pairs:
-        yield "phoneme-pairs", _pairs(analysis)
-    if analysis.words.pairs:
-        yield "words", _words(analysis, least=1)
-    if analysis.words.seen(2).pairs:
-        yield "words-seen-twice", _words(analysis, least=2)
+    if analysis.phonemes is not None:
+        yield from _of_phonemes(analysis, analysis.phonemes)
+    yield from _of_words(analysis)
     yield "where", _where(analysis, colour)
     yield "sessions", _sessions(analysis, colour)
     if analysis.rates.get("prompt_set"):
@@ -56,10 +54,47 @@ def _figures(analysis: ErrorAnalysis, colour: str) -> Iterator[tuple[str, Figure
         yield "repairs", _repairs(analysis)
 
 
-def _phonemes(analysis: ErrorAnalysis, order: Order) -> Figure:
+def _of_phonemes(analysis: ErrorAnalysis, counts: Confusions) -> Iterator[tuple[str, Figure]]:
+    said = f"{counts.n_reference:,} phonemes of {counts.n_trials:,} sentences"
+    for order in ORDERS:
+        name = f"phonemes-by-{order}"
+        wrong = counts.errors.any()
+        yield name, _phonemes(counts, order) if wrong else _blank(name, f"No error in {said}")
+    if any(pair.count for pair in analysis.pairs):
+        yield "phoneme-pairs", _pairs(analysis)
+    else:
+        yield "phoneme-pairs", _blank("phoneme-pairs", f"None taken for another in {said}")
+
+
+def _of_words(analysis: ErrorAnalysis) -> Iterator[tuple[str, Figure]]:
+    said = f"in {analysis.words.n_words:,} words of {analysis.n_trials:,} sentences"
+    for name, least in (("words", 1), ("words-seen-twice", 2)):
+        if analysis.words.seen(least).pairs:
+            yield name, _words(analysis, least=least)
+        else:
+            often = "taken for another" if least == 1 else "taken for the same other twice"
+            yield name, _blank(name, f"None {often} {said}")
+    name = "near-homophones"
+    if analysis.near is None:
+        yield name, _blank(name, f"No word taken for another {said}")
+    else:
+        yield name, _near(analysis.near)
+
+
+@styled
+def _blank(name: str, note: str) -> Figure:
+    """Say on paper why there is nothing to be seen."""
+    figure = canvas(SINGLE_MM, 16)
+    axis = panel(figure, 5, 4, SINGLE_MM - 10, 8)
+    axis.set_axis_off()
+    axis.text(0, 0.5, note, va="center", color=MUTED)
+    record(axis, name, {"note": [note]})
+    return figure
+
+
+def _phonemes(counts: Confusions, order: Order) -> Figure:
     figure = canvas(DOUBLE_MM, 184)
-    if analysis.phonemes is not None:
-        confusion_matrix(panel(figure, 12, 18, 156, 156), analysis.phonemes, order=order)
+    confusion_matrix(panel(figure, 12, 18, 156, 156), counts, order=order)
     confusion_key(panel(figure, 126, 2, 30, 8))
     return figure
 
@@ -77,6 +112,13 @@ def _words(analysis: ErrorAnalysis, *, least: int) -> Figure:
     figure = canvas(SINGLE_MM, 66)
     note = "" if least < 2 else f"each {least} times or more"
     word_matrix(panel(figure, 8, 7, 48, 48), analysis.words.seen(least), n_named=18, note=note)
+    return figure
+
+
+def _near(near: NearHomophones) -> Figure:
+    height = ROW_MM * len(near.within)
+    figure = canvas(SINGLE_MM, 21 + height)
+    near_rows(panel(figure, 29, 8, SINGLE_MM - 29 - FIGURES_MM, height), near)
     return figure
 
 

@@ -13,10 +13,12 @@ from sylvian.errors import ConfigError
 from sylvian.evaluate.pairs import ConfusedPair
 from sylvian.evaluate.repairs import Repairs
 from sylvian.evaluate.resampling import Share
+from sylvian.evaluate.word_errors import NearHomophones
 from sylvian.figures.style import INK, MUTED, PAPER, RULE, colour_of, record, styled, write_beside
 
 APART = 0.17  # rows between the two marks of one comparison
 MARK = 3.4
+NEAR = {0: "sound the same", 1: "within 1 phoneme"}
 LEAST_TOP = 1.0  # per cent an axis shows at least
 
 
@@ -57,6 +59,40 @@ def pair_rows(
             "share": [pair.share.value for pair in pairs],
             "low": [pair.share.low for pair in pairs],
             "high": [pair.share.high for pair in pairs],
+        },
+    )
+
+
+@styled
+def near_rows(axis: Axes, near: NearHomophones) -> None:
+    """Plot how many substituted words sound alike (filled), and how many would by chance (open).
+
+    Args:
+        axis: Where to draw; leave some 23 mm free on its right for the figures.
+        near: Shares by the most phoneme edits between the two words.
+    """
+    paint = colour_of("substitution")
+    for row, (within, share) in enumerate(near.within.items()):
+        chance = near.by_chance[within]
+        _mark(axis, row, Share(chance, chance, chance), MUTED, filled=False)
+        _mark(axis, row, share, paint, filled=True)
+        _beside(axis, row, _figures(share), "")
+    labels = [NEAR.get(within, f"within {within} phonemes") for within in near.within]
+    _rows(axis, labels, list(near.within.values()))
+    _beside(axis, -1, "% (95 %)", "", colour=MUTED)
+    axis.set_title("open: by chance", fontweight="normal", color=MUTED)
+    axis.set_xlabel(f"Share of {near.n_substitutions:,} substituted words (%)")
+    shares = list(near.within.values())
+    record(
+        axis,
+        "near-homophones",
+        {
+            "phoneme_edits": list(near.within),
+            "share": [share.value for share in shares],
+            "low": [share.low for share in shares],
+            "high": [share.high for share in shares],
+            "by_chance": [near.by_chance[within] for within in near.within],
+            "n_substitutions": [near.n_substitutions for _ in shares],
         },
     )
 

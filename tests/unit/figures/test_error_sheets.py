@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,7 @@ def test_every_figure_has_its_numbers(tmp_path: Path) -> None:
         "phoneme-pairs",
         "words",
         "words-seen-twice",
+        "near-homophones",
         "where",
         "sessions",
         "prompt-sets",
@@ -89,6 +92,13 @@ def test_every_figure_has_its_numbers(tmp_path: Path) -> None:
         assert all(path.stat().st_size for path in save(figures[name], tmp_path / name))
     repairs = plotted(figures["repairs"])[0].columns
     assert repairs["outcome"] == ["right", "fixed", "broken", "wrong"]
+    near = plotted(figures["near-homophones"])[0].columns
+    assert near["phoneme_edits"] == [0, 1, 2] and near["share"][1] == 1.0
+    assert all(width_mm(figure) in (89, 183) for figure in figures.values())
+
+
+def width_mm(figure) -> int:
+    return round(figure.get_size_inches()[0] * 25.4)
 
 
 def test_what_is_not_known_has_no_figure() -> None:
@@ -99,8 +109,43 @@ def test_what_is_not_known_has_no_figure() -> None:
     found = analysed([*bare, DecodedTrial("d", None, "[DO NOTHING]", None, None, {"x": ""})])
     assert found.n_trials == 4
     assert (found.phonemes, found.near, found.oracle, found.pairs) == (None, None, (), ())
-    assert set(error_figures(found)) == {"where", "sessions"}
+    figures = error_figures(found)
+    assert set(figures) == {"words", "words-seen-twice", "near-homophones", "where", "sessions"}
     assert found.to_json()["near_homophones"] is None
+    assert found.to_json()["phonemes"] is None
+
+
+def test_a_perfect_decode_has_figures_and_numbers_that_say_so(tmp_path: Path) -> None:
+    perfect = [
+        replace(
+            trial,
+            tokens=trial.phonemes,
+            systems=dict.fromkeys(trial.systems, trial.sentence),
+            candidates=(trial.sentence,),
+        )
+        for trial in decoded()
+    ]
+    found = analysed(perfect)
+    figures = error_figures(found)
+    assert set(figures) == set(error_figures(analysed()))
+    for name, figure in figures.items():
+        assert all(path.stat().st_size for path in save(figure, tmp_path / name)), name
+    notes = {name: plotted(figures[name])[0].columns.get("note") for name in figures}
+    assert notes["phonemes-by-errors"] == ["No error in 584 phonemes of 40 sentences"]
+    assert "None taken for another" in notes["phoneme-pairs"][0]
+    assert notes["words"] == ["None taken for another in 160 words of 40 sentences"]
+    assert "twice" in notes["words-seen-twice"][0] and notes["near-homophones"]
+    rates = plotted(figures["where"])[0].columns
+    assert set(rates["rate"]) == set(rates["high"]) == {0.0}
+    told = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert told["phonemes"] == {
+        "substitutions": 0,
+        "deletions": 0,
+        "insertions": 0,
+        "n_reference": 584,
+    }
+    assert told["pairs"][0]["share"] == {"value": None, "low": None, "high": None}
+    assert told["repairs"]["looked up \u2192 n-gram"]["right"]["value"] == 1.0
 
 
 def test_too_little_is_refused() -> None:
