@@ -114,7 +114,7 @@ def calibration(
     confidences, Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams".
     """
     _check(confidences, right)
-    places = _bins(confidences, n_bins)
+    places = bin_places(confidences, n_bins)
     n_used = int(places.max()) + 1
     owner = np.arange(len(right)) if trials is None else np.unique(trials, return_inverse=True)[1]
     if len(owner) != len(right):
@@ -167,7 +167,8 @@ def _check(confidences: Confidences, right: Bool[np.ndarray, " outcomes"]) -> No
         raise DataError(f"calibration: {strange[0]} is not a confidence between 0 and 1")
 
 
-def _bins(confidences: Confidences, n_bins: int) -> Int[np.ndarray, " answers"]:
+def bin_places(confidences: Confidences, n_bins: int) -> Int[np.ndarray, " answers"]:
+    """Put each confidence into one of at most so many bins of equally many answers."""
     edges = np.unique(np.quantile(confidences, np.linspace(0, 1, n_bins + 1)[1:-1]))
     places = np.searchsorted(edges, confidences, side="right")
     return np.asarray(np.unique(places, return_inverse=True)[1], np.int64)
