@@ -17,6 +17,7 @@ from sylvian.cli.auditing import errors
 from sylvian.cli.claims import claim
 from sylvian.cli.confiding import abstain, calibrate
 from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
+from sylvian.cli.figures import figure
 from sylvian.cli.llm import llm
 from sylvian.cli.merging import merge
 from sylvian.cli.recordings import check, fetch, prepare, show
@@ -38,7 +39,7 @@ for _verb in (
     *(demo, fetch, prepare, check, show),
     *(pretrain, train, sweep, probe, study),
     *(decode, llm, audio_llm, rescore, tune, score, merge, report),
-    *(errors, analyse, claim, submit, grade, card),
+    *(errors, analyse, figure, claim, submit, grade, card),
     *(calibrate, abstain),
 ):
     app.command()(_verb)

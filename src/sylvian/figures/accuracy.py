@@ -88,6 +88,7 @@ def error_rates(
     hollow: Sequence[bool] | None = None,
     top: float | None = None,
     panel: str = "groups",
+    counted: bool = True,
 ) -> None:
     """Plot one row per group: the rate, its interval, and both again in figures beside n.
 
@@ -99,6 +100,7 @@ def error_rates(
         hollow: Which rows get an open marker (they count less, such as sentences seen before).
         top: Upper end of the rate axis as a fraction; default: fits the intervals.
         panel: Name of these rows in the CSV.
+        counted: Whether n stands beside each row; if not, say it above.
 
     Raises:
         ConfigError: `scores` is empty or mixes units.
@@ -107,7 +109,7 @@ def error_rates(
     paints = list(colours or [INK] * len(scores))
     open_rows = list(hollow or [False] * len(scores))
     for row, (score, paint, is_open) in enumerate(zip(scores, paints, open_rows, strict=True)):
-        _rate_row(axis, row, score, paint, is_open=is_open)
+        _rate_row(axis, row, score, paint, is_open=is_open, counted=counted)
     axis.set_ylim(len(scores) - 0.5, -0.5)
     axis.set_yticks(
         range(len(scores)), list(labels or [group_name(score.group) for score in scores])
@@ -118,7 +120,8 @@ def error_rates(
     axis.set_xlim(0, limit)
     axis.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axis.set_xlabel(f"{UNITS[unit]} (%)")
-    _figures_beside(axis, -0.5, "% (95 % interval)", "n", colour=MUTED, rise=5.0)
+    header = "n" if counted else ""
+    _figures_beside(axis, -0.5, "% (95 % interval)", header, colour=MUTED, rise=5.0)
     _record_scores(axis, f"{unit} by {panel}", scores)
 
 
@@ -282,7 +285,9 @@ def _rate_axis(axis: Axes, unit: str, top: float) -> None:
     axis.set_ylabel(f"{UNITS[unit]} (%)")
 
 
-def _rate_row(axis: Axes, row: int, score: Score, colour: str, *, is_open: bool) -> None:
+def _rate_row(
+    axis: Axes, row: int, score: Score, colour: str, *, is_open: bool, counted: bool
+) -> None:
     axis.axhline(row, color=RULE, linewidth=0.5, zorder=0)
     if math.isfinite(score.rate):
         axis.plot(_percents(score.low, score.high), [row] * 2, color=colour, linewidth=1.2)
@@ -298,7 +303,7 @@ def _rate_row(axis: Axes, row: int, score: Score, colour: str, *, is_open: bool)
             zorder=3,
         )
     said = f"{percent(score.rate)} ({interval(score)})" if score.counts.n_reference else "–"
-    n = f"{score.n_trials:,}" if score.counts.n_reference else ""
+    n = f"{score.n_trials:,}" if score.counts.n_reference and counted else ""
     _figures_beside(axis, row, said, n, colour=INK)
 
 

@@ -1,0 +1,5 @@
+"""Systems beside each other, and the other figures of the paper, from what runs left behind."""
+
+from sylvian.comparing.verb import FIGURES, FigureResult, make_figure
+
+__all__ = ["FIGURES", "FigureResult", "make_figure"]

@@ -1,0 +1,104 @@
+"""What has to be read with a comparison: seeds, decoders, who is missing, what is too little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sylvian.comparing.systems import Columns, differing
+from sylvian.evaluate.systems import LEAST_TRIALS
+from sylvian.figures.comparison import SystemPanel
+
+RESAMPLES = 10_000
+
+
+def notes_on(
+    columns: Columns, panels: Sequence[SystemPanel], against: str, names: Sequence[str]
+) -> Iterator[str]:
+    """Say what a reader of a comparison of runs has to know.
+
+    Args:
+        columns: Runs by column, system and seed.
+        panels: What was made of them.
+        against: The system that all others are compared with.
+        names: All systems.
+    """
+    yield _seeds(columns, names)
+    yield _decoders(columns, names)
+    if len({one.participant for one in panels}) == 1:
+        yield "One participant only: nothing is said about others."
+    if not any(column.speech == "imagined" for column in columns):
+        yield "No imagined speech is among these trials."
+    for column, own in columns.items():
+        if against not in own and len(names) > 1:
+            yield f"{column.participant} {column.speech}: {against} was not run, so no change."
+    yield from few(panels)
+    yield from _cautions(columns)
+
+
+def few(panels: Sequence[SystemPanel]) -> Iterator[str]:
+    """Say where there are too few sentences for a statistic."""
+    for one in panels:
+        counts = [row.score.n_trials for row in one.rows if row.score]
+        if counts and max(counts) < LEAST_TRIALS:
+            n = f"{max(counts)} sentence{'' if max(counts) == 1 else 's'}"
+            yield f"{one.participant} {one.speech} {one.unit.upper()}: {n}, too few for statistics."
+
+
+def key(panels: Sequence[SystemPanel], against: str | None) -> str:
+    """Say how a comparison is read."""
+    several = any(row.n_seeds > 1 for one in panels for row in one.rows)
+    over = "seeds and trials" if several else "trials"
+    said = f"Bars: 95 % bootstrap intervals over {over} ({RESAMPLES:,} resamples)."
+    if against is None or all(row.change is None for one in panels for row in one.rows):
+        return said
+    return (
+        f"{said} Open marker: {against}. Change: points more or less than {against} on the same "
+        "trials, drawn again together; p: two-sided, paired, not corrected for the number of "
+        "systems; grey where p is 0.05 or more."
+    )
+
+
+def _seeds(columns: Columns, names: Sequence[str]) -> str:
+    seeds = {
+        name: sorted({seed for own in columns.values() for seed in own.get(name, {})})
+        for name in names
+    }
+    if len({tuple(own) for own in seeds.values()}) > 1:
+        told = "; ".join(f"{name} {', '.join(map(str, own))}" for name, own in seeds.items())
+        return f"Seeds of the trainings: {told}; unequal seeds are drawn apart."
+    own = seeds[names[0]]
+    each = "each system" if len(names) > 1 else names[0]
+    if len(own) == 1:
+        return f"One training of {each} (seed {own[0]}), so nothing is said about training again."
+    return f"{len(own)} trainings of {each} (seeds {', '.join(map(str, own))})."
+
+
+def _decoders(columns: Columns, names: Sequence[str]) -> str:
+    said = {name: _decoder(columns, name) for name in names}
+    if len(set(said.values())) == 1:
+        return f"Phonemes greedily, words by {said[names[0]]}."
+    told = "; ".join(f"{who}: {how}" for who, how in said.items())
+    return f"Phonemes greedily; words by {told}."
+
+
+def _decoder(columns: Columns, name: str) -> str:
+    runs = [one for own in columns.values() for one in own.get(name, {}).values()]
+    return " or ".join(sorted({words_by(one.decodes.decoder) for one in runs}))
+
+
+def words_by(decoder: str) -> str:
+    """Name what found the words."""
+    return "lookup" if decoder == "greedy" else decoder.replace("ngram", "n-gram")
+
+
+def _cautions(columns: Columns) -> Iterator[str]:
+    for column, own in columns.items():
+        runs = [one for seeds in own.values() for one in seeds.values()]
+        digests = dict.fromkeys(one.job.run.environment["data_digest"] for one in runs)
+        if len(digests) > 1:
+            yield f"{column.said}: of different preparations ({', '.join(digests)})."
+        for name, seeds in own.items():
+            if keys := differing([one.settings for one in seeds.values()]):
+                yield f"The runs of {name} differ in {', '.join(keys)}."
+        for one in runs:
+            yield from one.decodes.notes
