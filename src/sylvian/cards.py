@@ -12,7 +12,7 @@ from sylvian import config
 from sylvian.errors import ConfigError
 from sylvian.evaluate.files import write_text
 from sylvian.evaluate.protocol import Protocol
-from sylvian.evaluate.report import UNITS, ScoreReport
+from sylvian.evaluate.report import ALL, UNITS, ScoreReport
 from sylvian.evaluate.table import percent
 from sylvian.runs import RunFolder
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sylvian.models.encoder import Encoder
 
 NAME = "card.md"
-_SPLITS = ("val", "test", "holdout", "train")
 
 INTENDED = (
     "Research on decoding speech from intracortical recordings, and communication aids for the "
@@ -152,18 +151,28 @@ def _data(run: RunFolder) -> Iterator[str]:
 
 
 def _rates(run: RunFolder) -> Iterator[str]:
-    scored = [split for split in _SPLITS if (run.split(split) / "scores.json").is_file()]
-    if not scored:
+    if not run.scored:
         yield "Not scored yet on any split."
         return
     yield "In percent, all errors over all reference tokens; in brackets 95 % bootstrap intervals."
     yield ""
     yield "| split | trials | PER | WER | CER |"
     yield "|---|---|---|---|---|"
-    for split in scored:
+    for split in run.scored:
         report = ScoreReport.read(run.split(split) / "scores.json")
-        cells = " | ".join(percent(report.find(unit)) for unit in UNITS)
-        yield f"| {split} | {report.n_trials} | {cells} |"
+        apart = report.groups("strategy:")
+        alone = ", zero-shot" if report.zero_shot and len(apart) == 1 else ""
+        yield _rate(f"{split}{alone}", report, ALL)
+        for group in apart if len(apart) > 1 else ():
+            name = group.partition(":")[2]
+            told = f"{name}, zero-shot" if name in report.zero_shot else name
+            yield _rate(f"{split}, {told}", report, group)
+
+
+def _rate(name: str, report: ScoreReport, group: str) -> str:
+    scores = [report.find(unit, group) for unit in UNITS]
+    n = max(score.n_trials if score else 0 for score in scores)
+    return f"| {name} | {n} | {' | '.join(map(percent, scores))} |"
 
 
 def _causality(run: RunFolder) -> Iterator[str]:

@@ -9,6 +9,7 @@ from sylvian.evaluate import Protocol
 from sylvian.evaluate.claims import claim
 from sylvian.jobs import Job
 from sylvian.runs import RunFolder
+from sylvian.types import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,17 @@ def claim_rate(run: RunFolder, split: str, *, unit: str = "wer", online: bool = 
         split,
         keys,
         plain if unit == "per" else report,
-        what=f"{recipe.name} on {recipe.corpus} ({who}; {decoder})",
+        what=f"{recipe.name} on {recipe.corpus} ({who}; {_speech(job)}{decoder})",
         unit=unit,
         online=online,
     )
     return Claim(str(run.path), split, sentence)
+
+
+def _speech(job: Job) -> str:
+    """Say what was done, unless all of it was attempted, and whether the model ever learnt that."""
+    done = sorted({info.strategy for info in job.infos})
+    if done == [Strategy.ATTEMPTED] and not job.zero_shot:
+        return ""
+    named = [f"{one}, zero-shot" if one in job.zero_shot else one.value for one in done]
+    return f"{' and '.join(named)}; "

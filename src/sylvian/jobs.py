@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate.protocol import trials_digest
 from sylvian.text import is_cue
-from sylvian.types import Logits, Progress, Trial, TrialInfo, TrialKey
+from sylvian.types import Logits, Progress, Strategy, Trial, TrialInfo, TrialKey
 
 if TYPE_CHECKING:
     from sylvian.data.store import PreparedCorpus
@@ -64,6 +64,43 @@ def _is_meant(info: TrialInfo, recipe: Recipe) -> bool:
     )
 
 
+def split_and_strategies(split: str) -> tuple[str, tuple[Strategy, ...]]:
+    """Take `test/imagined` apart; no strategies where none is named.
+
+    Raises:
+        ConfigError: no strategy has that name.
+    """
+    name, _, told = split.partition("/")
+    try:
+        return name, tuple(Strategy(one) for one in told.split("+")) if told else ()
+    except ValueError:
+        known = ", ".join(Strategy)
+        raise ConfigError(f"split {split!r}: after the slash goes a strategy: {known}") from None
+
+
+def learnt_strategies(run: RunFolder, corpus: PreparedCorpus) -> set[Strategy]:
+    """Find the strategies whose labels taught a run's model, or one that it began with.
+
+    Where that is not on record, every strategy may have.
+    """
+    from sylvian.runs import RunFolder
+
+    if members := run.members:
+        return {one for member in members for one in learnt_strategies(member, corpus)}
+    recipe = run.recipe
+    found = set(recipe.strategies or ())
+    if recipe.corpus == corpus.facts.name:
+        found = {info.strategy for info in divide(recipe, corpus)["train"] if info.phonemes}
+    start = run.environment.get("start")
+    if not start:
+        return found or set(Strategy)
+    folder = Path(start["path"])
+    before = RunFolder(folder.parent.parent)
+    if (folder / "pretraining.json").is_file():  # learns from recordings without labels
+        return found or set(Strategy)
+    return found | learnt_strategies(before, corpus) if before.is_begun else set(Strategy)
+
+
 def spoken(infos: Sequence[TrialInfo], split: str) -> list[TrialInfo]:
     """Keep the trials whose phonemes are known; cues are instructions, not speech.
 
@@ -91,7 +128,18 @@ def labelled_trials(
 
 @dataclass(frozen=True)
 class Job:
-    """One split of one run, ready to be decoded."""
+    """One split of one run, ready to be decoded.
+
+    Attributes:
+        run: The run.
+        recipe: Its recipe.
+        corpus: Its recordings.
+        split: As it was asked for: `test`, or `test/imagined`.
+        infos: The trials.
+        training_sentences: Prompts the run was trained on.
+        members: Of an ensemble: the same split of the runs it averages.
+        zero_shot: Strategies among the trials of which the model learnt no label.
+    """
 
     run: RunFolder
     recipe: Recipe
@@ -99,7 +147,8 @@ class Job:
     split: str
     infos: tuple[TrialInfo, ...]
     training_sentences: tuple[str, ...] = field(repr=False)
-    members: tuple[Job, ...] = ()  # of an ensemble: the same split of the runs it averages
+    members: tuple[Job, ...] = ()
+    zero_shot: tuple[Strategy, ...] = ()
 
     @classmethod
     def open(cls, run: RunFolder, split: str, *, data: Path | None = None) -> Job:
@@ -107,23 +156,30 @@ class Job:
 
         Args:
             run: A finished run.
-            split: Name of the split by the recipe's rule.
+            split: Name of the split by the recipe's rule. `test/imagined` are its imagined trials
+                alone, also of a run that was not trained on such; `+` joins several strategies.
             data: Folder of prepared corpora; None for where the run was trained from.
 
         Raises:
             CheckpointError: training has not finished.
-            ConfigError: the rule has no such split, or it is empty.
+            ConfigError: the rule has no such split, it is empty, or there is no such strategy.
         """
         _ = run.training
         recipe = run.recipe
         corpus = open_corpus(recipe, data or Path(run.environment["data"]))
         parts = divide(recipe, corpus)
-        if not parts.get(split):
-            there = ", ".join(f"{name} ({len(infos)})" for name, infos in parts.items())
+        name, strategies = split_and_strategies(split)
+        meant = parts
+        if strategies:
+            meant = divide(recipe.model_copy(update={"strategies": strategies}), corpus)
+        if not meant.get(name):
+            there = ", ".join(f"{name} ({len(infos)})" for name, infos in meant.items())
             raise ConfigError(f"{run.path}: no trials in split {split!r}; there are: {there}")
         sentences = tuple(info.sentence for info in parts["train"] if info.sentence)
         members = tuple(cls.open(member, split, data=data) for member in run.members)
-        return cls(run, recipe, corpus, split, parts[split], sentences, members)
+        new = {info.strategy for info in meant[name]} - learnt_strategies(run, corpus)
+        zero_shot = tuple(sorted(new))
+        return cls(run, recipe, corpus, split, meant[name], sentences, members, zero_shot)
 
     @property
     def folder(self) -> Path:
@@ -227,13 +283,19 @@ def batches(job: Job, encoder: Encoder, *, size: int = BATCH) -> Iterator[Batch]
         size: Most trials of a batch.
 
     Raises:
-        ConfigError: the encoder has no layers for a session.
+        ConfigError: the encoder has no layers for a session; those of the nearest day serve where
+            decoding is zero-shot.
     """
     from sylvian.models.batch import make_batch
     from sylvian.models.sessions import locate
 
     paths = {info.key.session_path for info in job.infos}
-    index = locate(encoder.sessions, paths, shared=encoder.shares_layers)
+    index = locate(
+        encoder.sessions,
+        paths,
+        shared=encoder.shares_layers,
+        unseen="nearest" if job.zero_shot else "refuse",
+    )
     for keys in _batches(job.infos, size):
         trials = [_unlabelled(job.corpus.read(key)) for key in keys]
         yield make_batch(trials, session_index=index, vocabulary=None)

@@ -275,6 +275,9 @@ class ScoreResult:
                 flat |= {unit: row["rate"], f"{unit}_low": row["low"], f"{unit}_high": row["high"]}
             elif row["unit"] == "wer" and row["group"] in ("seen", "unseen"):
                 flat[f"wer_{row['group']}"] = row["rate"]
+            elif row["unit"] != "cer" and row["group"].startswith("strategy:"):
+                flat[f"{row['unit']}_{row['group'].partition(':')[2]}"] = row["rate"]
+        flat["zero_shot"] = list(self.report.zero_shot)
         return flat | {"n_trials": self.report.n_trials, "notes": list(self.notes)}
 
     def table(self) -> Table:

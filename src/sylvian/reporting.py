@@ -16,8 +16,6 @@ from sylvian.jobs import Job
 from sylvian.runs import RunFolder
 from sylvian.text import normalize_sentence
 
-SPLITS = ("val", "test", "holdout", "train")
-
 
 def run_report(run: RunFolder) -> RunReport:
     """Collect recipe, environment, curves, scores, confusions and decodes of a finished run.
@@ -58,18 +56,20 @@ def run_report(run: RunFolder) -> RunReport:
 
 
 def _scores(run: RunFolder) -> Iterator[SplitScores]:
-    for split in SPLITS:
-        path = run.split(split) / "scores.json"
-        if path.is_file():
-            made = (run.read_optional(f"{split}/decode.json") or {})["result"]
-            seconds = made["seconds_encoder"] + made["seconds_search"]
-            yield SplitScores(split, ScoreReport.read(path), seconds)
+    for split in run.scored:
+        made = (run.read_optional(f"{split}/decode.json") or {})["result"]
+        seconds = made["seconds_encoder"] + made["seconds_search"]
+        yield SplitScores(split, ScoreReport.read(run.split(split) / "scores.json"), seconds)
 
 
 def _reported(scores: tuple[SplitScores, ...]) -> str | None:
     """Choose the split whose decodes are shown: the reporting one where it was scored."""
-    found = {one.split for one in scores}
-    return next((split for split in ("test", "val", "train") if split in found), None)
+    found = [one.split for one in scores]
+    for name in ("test", "val", "train"):
+        own = [split for split in found if split.partition("/")[0] == name]
+        if own:
+            return own[0]
+    return None
 
 
 def _job(run: RunFolder, split: str) -> Job | None:
@@ -145,7 +145,7 @@ def _warnings(run: RunFolder, job: Job | None) -> Iterator[str]:
         )
     made = run.read_optional(f"{job.split}/decode.json") if job else None
     yield from made["result"]["warnings"] if made else ()
-    if job is None and any((run.split(split) / "scores.json").is_file() for split in SPLITS):
+    if job is None and run.scored:
         yield "The prepared recordings are no longer at hand, so no decode can be shown."
 
 

@@ -123,7 +123,8 @@ def _run(run: RunFolder) -> Shown:
         return _pretraining_run(run)
     recipe = run.recipe
     outcome = run.read_optional("trained.json")
-    lines = list(_begun(run, f"{recipe.name} on {recipe.corpus}"))
+    speech = f", {' and '.join(recipe.strategies)} speech" if recipe.strategies else ""
+    lines = list(_begun(run, f"{recipe.name} on {recipe.corpus}{speech}"))
     if members := run.members:
         names = ", ".join(member.path.name for member in members)
         lines.append(f"  averages the logits of {names}; trained, on average:")

@@ -28,7 +28,14 @@ MaybeData = Annotated[
     ),
 ]
 Run = Annotated[str, typer.Argument(help="Run folder, or its name below --runs.")]
-Split = Annotated[str, typer.Option("--split", help="train, val, test or holdout.")]
+Split = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        help="train, val, test or holdout; test/imagined (attempted, silent, ...): one strategy "
+        "alone, also if the run was not trained on it.",
+    ),
+]
 
 
 def once(verb: str, overrides: Sequence[str] = ()) -> None:

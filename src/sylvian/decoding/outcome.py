@@ -79,14 +79,23 @@ def read_decodes(job: Job) -> Decodes:
     greedy = {nbest.key: nbest for nbest in read_nbest(job.folder / "greedy.jsonl")}
     _same_trials(job, greedy)
     path = job.folder / "nbest.jsonl"
+    notes = tuple(_zero_shot(job))
     if not path.is_file():
-        return Decodes(greedy, None)
+        return Decodes(greedy, None, notes=notes)
     setting = in_use(job, made)
     nbest = {one.key: rerank(one, setting.decode) for one in read_nbest(path)}
     _same_trials(job, nbest)
     llm = Setting.from_json(made).llm
     decoder = _named(Setting.from_json(made))
-    return Decodes(greedy, nbest, decoder, tuple(_mismatches(job, setting.llm, llm)))
+    return Decodes(greedy, nbest, decoder, (*notes, *_mismatches(job, setting.llm, llm)))
+
+
+def _zero_shot(job: Job) -> Iterator[str]:
+    if job.zero_shot:
+        yield (
+            f"Zero-shot: the model learnt no label of {' or '.join(job.zero_shot)} speech; a "
+            "recording day without layers of its own borrows those of the nearest day."
+        )
 
 
 def _named(made: Setting) -> str:
@@ -146,9 +155,12 @@ def rate(job: Job, decodes: Decodes) -> tuple[ScoreReport, ScoreReport]:
     Raises:
         DataError: the labels are withheld.
     """
-    sentences = job.training_sentences
-    plain = score_trials(compare(job, decodes.greedy), training_sentences=sentences)
+
+    def scored(results: list[TrialResult]) -> ScoreReport:
+        sentences = job.training_sentences
+        return score_trials(results, training_sentences=sentences, zero_shot=job.zero_shot)
+
+    plain = scored(compare(job, decodes.greedy))
     if decodes.nbest is None:
         return plain, plain
-    compared = compare(job, decodes.greedy, decodes.nbest)
-    return score_trials(compared, training_sentences=sentences), plain
+    return scored(compare(job, decodes.greedy, decodes.nbest)), plain

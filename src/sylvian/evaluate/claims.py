@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sylvian.errors import ProtocolError
-from sylvian.evaluate.protocol import Entry, Protocol, trials_digest
+from sylvian.evaluate.protocol import Entry, Protocol, overlap, trials_digest
 from sylvian.evaluate.report import SEEN, UNSEEN, ScoreReport
 from sylvian.types import Score, TrialKey
 
@@ -38,14 +38,14 @@ _FUTURE = (
 
 
 def _not_blind(entries: tuple[Entry, ...], split: str, trials: str) -> Iterator[str]:
-    if split == "train":
+    if overlap(split, "train"):
         yield "the model learnt these trials; score val or test"
     if not any(e.kind == "opened" and e.split == split for e in entries):
         yield f"{split} was not scored; run 'sylvian score --split {split}' first"
     chosen = dict.fromkeys(
         str(e.what)
         for e in entries
-        if e.kind == "selected" and (e.split == split or e.trials == trials)
+        if e.kind == "selected" and (overlap(e.split, split) or e.trials == trials)
     )
     if chosen:
         yield f"{', '.join(chosen)} chosen on these very trials; score a split nothing chose on"
@@ -53,7 +53,7 @@ def _not_blind(entries: tuple[Entry, ...], split: str, trials: str) -> Iterator[
 
 def _chosen_after(entries: tuple[Entry, ...], split: str) -> Iterator[str]:
     """Find choices made when the split had been looked at, even if on other trials."""
-    opened = [at for at, e in enumerate(entries) if e.kind == "opened" and e.split == split]
+    opened = [at for at, e in enumerate(entries) if e.kind == "opened" and overlap(e.split, split)]
     if not opened:
         return
     late = dict.fromkeys(str(e.what) for e in entries[opened[0] :] if e.kind == "selected")
@@ -95,9 +95,12 @@ def claim(
     score = report.find(unit)
     if score is None or not score.counts.n_reference:
         raise ProtocolError(f"{what} on {split}: no {_NAMES[unit]}, its labels are withheld")
+    groups = [(SEEN, "sentences seen in training"), (UNSEEN, "not seen")]
+    if len(report.strategies) > 1:
+        groups = [(f"strategy:{name}", name) for name in report.strategies] + groups
     apart = [
         f"{name} {_percent(own)}, n {own.n_trials}"
-        for group, name in ((SEEN, "sentences seen in training"), (UNSEEN, "not seen"))
+        for group, name in groups
         if (own := report.find(unit, group)) is not None and own.n_trials
     ]
     looks = protocol.n_openings(split)

@@ -148,8 +148,8 @@ class Protocol:
                 self._append(entry)
 
     def n_openings(self, split: str) -> int:
-        """Count how often the results on a split were looked at."""
-        return sum(e.kind == "opened" and e.split == split for e in self.entries)
+        """Count how often results on a split were looked at, or on some trials of it."""
+        return sum(e.kind == "opened" and overlap(e.split, split) for e in self.entries)
 
     def notes(self, split: str | None = None) -> list[str]:
         """Say what a reader of a table must know, in plain sentences.
@@ -164,6 +164,17 @@ class Protocol:
         kept = [config.dump(e) for e in (*self.entries, entry)]
         entries = [{k: v for k, v in e.items() if v is not None} for e in kept]
         write_json(self.path, {"format": FORMAT, "entries": entries})
+
+
+def overlap(one: str | None, other: str | None) -> bool:
+    """Whether two splits may have trials in common.
+
+    `test/imagined` is part of `test`, and has nothing in common with `test/attempted`.
+    """
+    (name, _, own), (same, _, others) = (str(split).partition("/") for split in (one, other))
+    if name != same:
+        return False
+    return not own or not others or bool(set(own.split("+")) & set(others.split("+")))
 
 
 def trials_digest(keys: Iterable[TrialKey]) -> tuple[int, str]:
@@ -183,8 +194,9 @@ def _choices(entries: tuple[Entry, ...]) -> Iterator[str]:
 def _openings(entries: tuple[Entry, ...], split: str | None) -> Iterator[str]:
     seen = dict.fromkeys(e.split for e in entries if e.kind == "opened")
     for name in [split] if split is not None else seen:
-        opened = sum(e.kind == "opened" and e.split == name for e in entries)
-        choices = dict.fromkeys(e.what for e in entries if e.kind == "selected" and e.split == name)
+        opened = sum(e.kind == "opened" and overlap(e.split, name) for e in entries)
+        chosen = [e for e in entries if e.kind == "selected" and overlap(e.split, name)]
+        choices = dict.fromkeys(e.what for e in chosen)
         if choices:
             listing = ", ".join(str(what) for what in choices)
             yield f"Rates on {name} are optimistic: {listing} chosen on the same trials."

@@ -27,11 +27,13 @@ class ScoreReport:
             trials has a NaN interval.
         n_trials: Trials scored; cues are not among them.
         cues: How often each instruction, such as `[DO NOTHING]`, was left out of the scoring.
+        zero_shot: Strategies of which the model learnt no label.
     """
 
     scores: tuple[Score, ...]
     n_trials: int
     cues: Mapping[str, int] = field(default_factory=dict)
+    zero_shot: tuple[str, ...] = ()
 
     def find(self, unit: str, group: str = ALL) -> Score | None:
         """Look up the score of one group; None where the report has no such group."""
@@ -43,12 +45,18 @@ class ScoreReport:
         names = (score.group for score in self.scores)
         return tuple(dict.fromkeys(name for name in names if name.startswith(prefix)))
 
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """What participants did in the trials that were scored."""
+        return tuple(group.partition(":")[2] for group in self.groups("strategy:"))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; rates are derived, and null where they mean nothing."""
         return {
             "format": FORMAT,
             "n_trials": self.n_trials,
             "cues": dict(self.cues),
+            **({"zero_shot": list(self.zero_shot)} if self.zero_shot else {}),
             "scores": [_to_row(score) for score in self.scores],
         }
 
@@ -59,12 +67,13 @@ class ScoreReport:
         Raises:
             CheckpointError: a key is missing or unknown.
         """
-        unknown = data.keys() - {"format", "n_trials", "cues", "scores"}
+        unknown = data.keys() - {"format", "n_trials", "cues", "zero_shot", "scores"}
         if unknown:
             raise CheckpointError(f"scores: unknown key {min(unknown)!r}; score the run again")
         try:
             scores = tuple(_from_row(row) for row in data["scores"])
-            return cls(scores, int(data["n_trials"]), dict(data["cues"]))
+            apart = tuple(data.get("zero_shot", ()))
+            return cls(scores, int(data["n_trials"]), dict(data["cues"]), apart)
         except (KeyError, TypeError, ValueError) as failure:
             raise CheckpointError(
                 f"scores: missing or malformed entry ({failure}); score the run again"

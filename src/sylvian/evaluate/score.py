@@ -11,7 +11,7 @@ from sylvian.evaluate.intervals import bootstrap_rate
 from sylvian.evaluate.rates import char_edits, count_edits, word_edits
 from sylvian.evaluate.report import ALL, SEEN, UNITS, UNSEEN, ScoreReport
 from sylvian.text import is_cue, normalize_sentence
-from sylvian.types import EditCounts, Score, TrialInfo
+from sylvian.types import EditCounts, Score, Strategy, TrialInfo
 
 __all__ = ["ScoreReport", "TrialResult", "score_trial", "score_trials"]
 
@@ -70,10 +70,13 @@ def score_trials(
     results: Iterable[TrialResult],
     *,
     training_sentences: Collection[str],
+    zero_shot: Iterable[Strategy] = (),
     seed: int = 0,
     n_resamples: int = 10_000,
 ) -> ScoreReport:
-    """Pool trials into error rates: all, by participant, session and prompt set, seen and unseen.
+    """Pool trials into error rates of all of them and of each group.
+
+    Groups are participants, strategies, prompt sets, sessions, and sentences seen or not.
 
     A rate is the sum of edits over the sum of reference lengths of a group, never a mean of rates.
     `seen` are trials whose normalised prompt occurs in training word for word. Cues are counted and
@@ -82,6 +85,7 @@ def score_trials(
     Args:
         results: One result per trial.
         training_sentences: Prompts of the trials the model was trained on, as published.
+        zero_shot: Strategies of which the model learnt no label.
         seed: Seed of the bootstrap.
         n_resamples: Resamples of each interval.
 
@@ -102,7 +106,8 @@ def score_trials(
         for unit in UNITS
         for group in sorted(members, key=_rank)
     )
-    return ScoreReport(scores, len(spoken), dict(sorted(cues.items())))
+    apart = tuple(sorted(strategy.value for strategy in zero_shot))
+    return ScoreReport(scores, len(spoken), dict(sorted(cues.items())), apart)
 
 
 def _refuse(results: Sequence[TrialResult]) -> None:
@@ -120,13 +125,14 @@ def _groups(result: TrialResult, known: Collection[str]) -> Iterator[str]:
     if result.info.sentence is not None:
         yield SEEN if normalize_sentence(result.info.sentence) in known else UNSEEN
     yield f"participant:{key.corpus}/{key.participant}"
+    yield f"strategy:{result.info.strategy.value}"
     if result.info.prompt_set is not None:
         yield f"prompt_set:{result.info.prompt_set}"
     yield f"session:{key.session_path}"
 
 
 def _rank(group: str) -> tuple[int, str]:
-    order = (ALL, "participant", "prompt_set", SEEN, UNSEEN, "session")
+    order = (ALL, "participant", "strategy", "prompt_set", SEEN, UNSEEN, "session")
     return order.index(group.partition(":")[0]), group
 
 

@@ -39,13 +39,14 @@ def report_rows(report: ScoreReport, *, sessions: bool = False) -> list[Row]:
     """Lay a report out as text, one row a group, `all` first.
 
     Groups that would only repeat the first row (the only participant, the only prompt set) are left
-    out.
+    out. A strategy of which the model learnt no label is marked as zero-shot.
 
     Args:
         report: What was scored.
         sessions: Whether to give every session its row.
     """
     groups = [*report.groups(ALL), *_several(report, "participant:")]
+    groups += report.groups("strategy:") if report.zero_shot else _several(report, "strategy:")
     groups += [*_several(report, "prompt_set:"), *report.groups("seen"), *report.groups("unseen")]
     if sessions:
         groups += report.groups("session:")
@@ -67,7 +68,7 @@ def report_table(
     table = Table(title=above, caption=below, box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding = True  # five columns must fit into 80 characters
     table.title_justify = table.caption_justify = "left"
-    table.add_column("", no_wrap=True)
+    table.add_column("")  # a long name takes two lines, and no number is cut
     table.add_column("trials", justify="right")
     shown = [unit for unit in UNITS if _any(report, unit)] or ["per", "wer"]
     for unit in shown:
@@ -88,7 +89,10 @@ def _several(report: ScoreReport, prefix: str) -> tuple[str, ...]:
 def _row(report: ScoreReport, group: str) -> Row:
     per, wer, cer = (report.find(unit, group) for unit in UNITS)
     n_trials = max(score.n_trials if score else 0 for score in (per, wer, cer))
-    name = group.partition(":")[2] or group
+    kind, _, own = group.partition(":")
+    name = own or group
+    if kind == "strategy" and own in report.zero_shot:
+        name += ", zero-shot"
     return Row(name, str(n_trials), percent(per), percent(wer), percent(cer))
 
 

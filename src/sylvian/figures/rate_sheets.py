@@ -111,6 +111,20 @@ def prompt_sheets(run: RunReport, scored: SplitScores) -> tuple[Sheet | Blank, .
     return tuple(sheets)
 
 
+def strategy_sheets(run: RunReport, scored: SplitScores) -> tuple[Sheet, ...]:
+    """Lay out error rates by strategy, a sheet per unit; none where there is nothing to compare."""
+    sheets = []
+    for unit in units(scored):
+        scores = scored.groups(unit, "strategy")
+        if len(scores) > 1:
+            figure = _rows_figure(scores, colour=encoder_colour(run.encoder), panel_name="strategy")
+            caption = "What was asked for; bars are 95 % bootstrap intervals over trials."
+            alt = "; ".join(f"{group_name(score.group)} {said(score)}" for score in scores)
+            title = f"{UNITS[unit]} by strategy"
+            sheets.append(Sheet(title, figure, None, caption, f"{UNITS[unit]}: {alt}."))
+    return tuple(sheets)
+
+
 def seen_sheet(run: RunReport, scored: SplitScores) -> Sheet | Blank:
     """Lay out sentences seen in training beside those not seen."""
     title = "Seen and unseen sentences"
@@ -186,12 +200,12 @@ def _session_alt(participant: str, scores: Sequence[Score]) -> str:
     )
 
 
-def _rows_figure(scores: Sequence[Score], *, colour: str) -> Figure:
+def _rows_figure(scores: Sequence[Score], *, colour: str, panel_name: str = "prompt set") -> Figure:
     names = [short(group_name(score.group), LONGEST) for score in scores]
     left, height = _left_mm(names), ROW_MM * len(scores)
     figure = canvas(SINGLE_MM, 17 + height)
     axis = panel(figure, left, 6, SINGLE_MM - left - BESIDE_MM, height)
-    error_rates(axis, scores, labels=names, colours=[colour] * len(scores), panel="prompt set")
+    error_rates(axis, scores, labels=names, colours=[colour] * len(scores), panel=panel_name)
     return figure
 
 

@@ -31,6 +31,7 @@ from sylvian.figures.rate_sheets import (
     prompt_sheets,
     seen_sheet,
     session_sheet,
+    strategy_sheets,
 )
 from sylvian.figures.run_sheets import confusion_sheet, raster_sheet, training_sheet
 from sylvian.figures.sheets import Blank, Sheet
@@ -47,12 +48,15 @@ NO_PROTOCOL = (
 )
 
 
-def build_report(runs: Sequence[RunReport], out: Path) -> Path:
+def build_report(
+    runs: Sequence[RunReport], out: Path, *, comparison: Sheet | Blank | None = None
+) -> Path:
     """Write the report on `runs` to `out`; the file appears whole or not at all.
 
     Args:
         runs: In the order they are shown; their names must differ.
         out: The HTML file to write; an older one is replaced.
+        comparison: The runs beside each other, trial by trial; None where there is one run.
 
     Returns:
         `out`.
@@ -73,6 +77,7 @@ def build_report(runs: Sequence[RunReport], out: Path) -> Path:
             dark_theme=dark_theme(),
             rows=[row for place, run in enumerate(runs) for row in _rows(place, run)],
             overview=_shown(overview_sheet(runs), "overview"),
+            comparison=_shown(comparison, "comparison") if comparison is not None else None,
             runs=[_view(place, run) for place, run in enumerate(runs)],
         )
     )
@@ -201,7 +206,8 @@ def _view(place: int, run: RunReport) -> _RunView:
 
 
 def _split(name: str, place: int, scored: SplitScores, run: RunReport) -> _Split:
-    panels = [*prompt_sheets(run, scored), seen_sheet(run, scored), kinds_sheet(scored)]
+    panels = [*strategy_sheets(run, scored), *prompt_sheets(run, scored)]
+    panels += [seen_sheet(run, scored), kinds_sheet(scored)]
     return _Split(
         name=f"{scored.split} ({scored.decoder})" if scored.decoder else scored.split,
         rows=[_row(place, run, scored)],
@@ -216,9 +222,10 @@ def _rows(place: int, run: RunReport) -> list[_Row]:
         return [_row(place, run, None)]
     rows = []
     for scored in run.scores:
-        people = scored.report.groups("participant:")
         rows += [_row(place, run, scored)]
-        rows += [_row(place, run, scored, group) for group in people if len(people) > 1]
+        for kind in ("participant:", "strategy:"):
+            groups = scored.report.groups(kind)
+            rows += [_row(place, run, scored, group) for group in groups if len(groups) > 1]
     return rows
 
 
@@ -251,6 +258,9 @@ def _rate(score: Score | None) -> _Rate | None:
 
 
 def _notes(scored: SplitScores) -> Iterator[str]:
+    if scored.report.zero_shot:
+        new = " or ".join(scored.report.zero_shot)
+        yield f"Zero-shot: the model learnt no label of {new} speech."
     word, phone = scored.unit("wer"), scored.unit("per")
     if word is None and phone is None:
         yield f"No trial of {scored.split} has labels that could be scored."

@@ -11,7 +11,7 @@ from sylvian.evaluate import Protocol, score_trials
 from sylvian.evaluate.claims import breaches, claim
 from sylvian.evaluate.report import ScoreReport
 from sylvian.evaluate.score import score_trial
-from sylvian.types import TrialInfo, TrialKey
+from sylvian.types import Strategy, TrialInfo, TrialKey
 
 
 def key(number: int) -> TrialKey:
@@ -74,6 +74,31 @@ def test_choosing_after_a_look_spoils_the_split(protocol: Protocol) -> None:
     protocol.opened("test", TEST)
     (why,) = breaches(protocol, "test", TEST)
     assert why.startswith("decoder weights chosen after test had been looked at")
+
+
+def test_strategies_are_claimed_apart(protocol: Protocol) -> None:
+    protocol.opened("test", TEST)
+    results = []
+    for number, own in enumerate(TEST):
+        strategy = Strategy.IMAGINED if number < 3 else Strategy.ATTEMPTED
+        info = TrialInfo(own, "test", 10, sentence="i am good", strategy=strategy)
+        results.append(score_trial(info, text="i am" if number < 3 else "i am good"))
+    report = score_trials(results, training_sentences=[])
+    said = claim(protocol, "test", TEST, report, what="tfs on toy")
+    assert "attempted 0.0 % (95 % 0.0–0.0), n 4; imagined 33.3 %" in said
+
+
+def test_a_look_at_some_trials_is_a_look_at_the_split(protocol: Protocol) -> None:
+    protocol.opened("test/imagined", TEST[:3])
+    protocol.selected("decoder weights", "val/imagined", VAL[:2])
+    (why,) = breaches(protocol, "test/imagined", TEST[:3])
+    assert "chosen after test/imagined had been looked at" in why
+    assert any("not scored" in one for one in breaches(protocol, "test", TEST))
+    assert any("chosen after" in one for one in breaches(protocol, "test", TEST))
+    assert protocol.n_openings("test") == protocol.n_openings("test/imagined") == 1
+    assert protocol.n_openings("test/attempted") == protocol.n_openings("val") == 0
+    (_, why) = breaches(protocol, "val/attempted+imagined", VAL)
+    assert "chosen on these very trials" in why
 
 
 def test_features_from_the_future_are_no_online_result(protocol: Protocol) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sylvian.errors import CheckpointError, DataError
 from sylvian.evaluate import ScoreReport, TrialResult, report_rows, score_trial, score_trials
-from sylvian.types import EditCounts, TrialInfo, TrialKey
+from sylvian.types import EditCounts, Strategy, TrialInfo, TrialKey
 
 
 def trial(
@@ -17,16 +17,29 @@ def trial(
     session: str = "2023-08-11",
     prompt_set: str | None = "50-Word",
     phonemes: tuple[str, ...] | None = ("B", "SIL"),
+    strategy: Strategy = Strategy.ATTEMPTED,
 ) -> TrialInfo:
     key = TrialKey("card2024", participant, session, 1, number)
-    return TrialInfo(key, "val", 100, sentence=sentence, phonemes=phonemes, prompt_set=prompt_set)
+    return TrialInfo(
+        key,
+        "val",
+        100,
+        sentence=sentence,
+        phonemes=phonemes,
+        strategy=strategy,
+        prompt_set=prompt_set,
+    )
 
 
 @pytest.fixture
 def report() -> ScoreReport:
     results = [
         score_trial(trial(1), text="bring it closer", tokens=("B", "SIL")),
-        score_trial(trial(2, "It is here."), text="it was here", tokens=("SIL",)),
+        score_trial(
+            trial(2, "It is here.", strategy=Strategy.IMAGINED),
+            text="it was here",
+            tokens=("SIL",),
+        ),
         score_trial(
             trial(3, "Not too far", session="2023-08-13", prompt_set="Switchboard"),
             text="not to far away",
@@ -51,6 +64,8 @@ def test_groups(report: ScoreReport) -> None:
     assert report.groups() == (
         "all",
         "participant:card2024/T15",
+        "strategy:attempted",
+        "strategy:imagined",
         "prompt_set:50-Word",
         "prompt_set:Switchboard",
         "seen",
@@ -58,6 +73,10 @@ def test_groups(report: ScoreReport) -> None:
         "session:card2024/T15/2023-08-11",
         "session:card2024/T15/2023-08-13",
     )
+    imagined = report.find("wer", "strategy:imagined")
+    assert imagined is not None
+    assert imagined.counts.n_errors == 1
+    assert report.strategies == ("attempted", "imagined")
     trials = {g: s.n_trials for g in report.groups() if (s := report.find("wer", g))}
     assert trials["seen"] == 1
     assert trials["unseen"] == 2
@@ -67,6 +86,23 @@ def test_groups(report: ScoreReport) -> None:
     assert seen is not None
     assert seen.rate == 0
     assert math.isnan(seen.low)
+
+
+def test_what_was_never_learnt_is_marked(tmp_path: Path) -> None:
+    strategies = (Strategy.ATTEMPTED, Strategy.IMAGINED)
+    results = [
+        score_trial(trial(number, strategy=one), text="bring it", tokens=("B", "SIL"))
+        for number, one in enumerate(strategies)
+    ]
+    plain = score_trials(results, training_sentences=[], n_resamples=50)
+    assert [row.group for row in report_rows(plain)][1:3] == ["attempted", "imagined"]
+    zero = (Strategy.IMAGINED,)
+    report = score_trials(results, training_sentences=[], zero_shot=zero, n_resamples=50)
+    assert [row.group for row in report_rows(report)][1:3] == ["attempted", "imagined, zero-shot"]
+    alone = score_trials(results[1:], training_sentences=[], zero_shot=zero, n_resamples=50)
+    assert report_rows(alone)[1].group == "imagined, zero-shot"
+    report.write(tmp_path / "scores.json")
+    assert ScoreReport.read(tmp_path / "scores.json").zero_shot == ("imagined",)
 
 
 def test_cues_are_counted_and_not_scored(report: ScoreReport) -> None:
