@@ -12,7 +12,7 @@ from sylvian import config
 from sylvian.errors import CheckpointError, ConfigError, DataError
 from sylvian.jobs import open_corpus
 from sylvian.outcomes import TrainResult
-from sylvian.recipes import Checkpoint, Pretraining, Recipe
+from sylvian.recipes import Checkpoint, EarlierTask, Pretraining, Recipe
 from sylvian.runs import RunFolder
 from sylvian.types import EditCounts, Logits, Progress, TrialInfo
 
@@ -216,7 +216,9 @@ def _load_start(experiment: Experiment, model: CtcModel) -> None:
     wanted = experiment.recipe.start
     how = wanted.read_ins if isinstance(wanted, (Checkpoint, Pretraining)) else "new"
     encoder = model.encoder
-    if experiment.recipe.end_to_end is not None:
+    if isinstance(wanted, EarlierTask) and wanted.keep == "model":
+        names = take_phonemes(model, start, read_ins=True)
+    elif experiment.recipe.end_to_end is not None:
         names = take_phonemes(model, start, read_ins=how == "same")
     else:
         names = load_trunk(encoder, start, read_ins=how == "same")

@@ -120,7 +120,7 @@ def probe(
 
 def study(
     name: Annotated[
-        str, typer.Argument(help="table4, table8, table9, figure8, figure3 or systems.")
+        str, typer.Argument(help="table4, table8, table9, transfer, figure8, figure3 or systems.")
     ],
     overrides: Annotated[
         list[str] | None,

@@ -18,9 +18,14 @@ from sylvian.recipes.start import (
 )
 from sylvian.recipes.transfer import (
     all_species,
+    attempted,
+    attempted_and_imagined,
     cross_task_only,
     exclude_target,
     human,
+    imagined,
+    imagined_all,
+    imagined_human,
     same_participant_ssl,
 )
 
@@ -32,6 +37,11 @@ RECIPES = {
     "exclude_target": exclude_target,
     "same_participant_ssl": same_participant_ssl,
     "cross_task_only": cross_task_only,
+    "attempted": attempted,
+    "imagined": imagined,
+    "imagined_human": imagined_human,
+    "imagined_all": imagined_all,
+    "attempted_and_imagined": attempted_and_imagined,
     "end_to_end": end_to_end,
 }
 

@@ -71,6 +71,11 @@ class EarlierTask(Config):
     corpus: str | None = Field(
         None, description="corpus of those trials; null: the one to be fine-tuned"
     )
+    keep: Literal["trunk", "model"] = Field(
+        "trunk",
+        description="what goes on learning. trunk: as after a pretraining, with new read-ins and a "
+        "new phoneme head; model: those too, for the same participants of the same corpus",
+    )
 
 
 class Checkpoint(Config):

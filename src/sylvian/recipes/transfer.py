@@ -15,6 +15,9 @@ from sylvian.recipes.start import EarlierTask, Pretraining
 from sylvian.train.config import TrainConfig
 from sylvian.types import Strategy
 
+ATTEMPTED = (Strategy.ATTEMPTED, Strategy.VOCALIZED, Strategy.SILENT)
+IMAGINED = (Strategy.IMAGINED,)
+
 
 def human(corpus: str) -> Recipe:
     """Pretrain on every person's recordings, then learn phonemes (BIT-Human, Table 4)."""
@@ -38,13 +41,38 @@ def same_participant_ssl(corpus: str) -> Recipe:
 
 def cross_task_only(corpus: str) -> Recipe:
     """Learn attempted speech first, then imagined speech (BIT-Cross-Task-Only, Tables 4 and 9)."""
-    return tfs(corpus).model_copy(
-        update={
-            "name": "cross_task_only",
-            "strategies": (Strategy.IMAGINED,),
-            "start": EarlierTask(),
-        }
+    return _speech("cross_task_only", tfs(corpus), IMAGINED).model_copy(
+        update={"start": EarlierTask()}
     )
+
+
+def attempted(corpus: str) -> Recipe:
+    """Learn attempted speech alone, from scratch; decodes imagined speech zero-shot."""
+    return _speech("attempted", tfs(corpus), ATTEMPTED)
+
+
+def imagined(corpus: str) -> Recipe:
+    """Learn imagined speech alone, from scratch (BIT-TFS on imagined speech, Table 4)."""
+    return _speech("imagined", tfs(corpus), IMAGINED)
+
+
+def imagined_human(corpus: str) -> Recipe:
+    """Pretrain on every person's recordings, then learn imagined speech (Table 4)."""
+    return _speech("imagined_human", human(corpus), IMAGINED)
+
+
+def imagined_all(corpus: str) -> Recipe:
+    """Pretrain on people's and monkeys' recordings, then learn imagined speech (Table 4)."""
+    return _speech("imagined_all", all_species(corpus), IMAGINED)
+
+
+def attempted_and_imagined(corpus: str) -> Recipe:
+    """Learn attempted and imagined speech together: one model, a rate for each."""
+    return _speech("attempted_and_imagined", tfs(corpus), (*ATTEMPTED, *IMAGINED))
+
+
+def _speech(name: str, recipe: Recipe, strategies: tuple[Strategy, ...]) -> Recipe:
+    return recipe.model_copy(update={"name": name, "strategies": strategies})
 
 
 def _pretrained(name: str, corpus: str, mix: MixConfig) -> Recipe:

@@ -18,6 +18,24 @@ class Cell:
     participant: str
     strategies: tuple[Strategy, ...]
     line: Line
+    done: tuple[Strategy, ...] = ()  # those of them that the participant did
+
+    @property
+    def other(self) -> tuple[Strategy, ...]:
+        """The other kind of speech."""
+        return ATTEMPTED if self.strategies == IMAGINED else IMAGINED
+
+    @property
+    def taught(self) -> tuple[Strategy, ...]:
+        """What the row's model learns."""
+        both = (*ATTEMPTED, *IMAGINED)
+        return {"same": self.strategies, "other": self.other, "both": both}[self.line.taught]
+
+    def judged(self, split: str) -> str:
+        """Name the trials that are judged: those of the column's own kind of speech."""
+        if self.line.taught == "same":
+            return split
+        return f"{split}/{'+'.join(self.done or self.strategies)}"
 
     @property
     def speech(self) -> str:
@@ -41,16 +59,21 @@ def columns(study: Study, corpus: str, overrides: Sequence[str], data: Path) -> 
     names = sorted({name for name, _ in there if wanted in (None, name)})
     some = False
     for participant in names:
-        for strategies in (ATTEMPTED, IMAGINED):
+        kinds = {
+            kind: tuple(one for one in kind if (participant, one) in there)
+            for kind in (ATTEMPTED, IMAGINED)
+        }
+        if study.transfer and not all(kinds.values()):
+            continue
+        for strategies, done in kinds.items():
             is_imagined = strategies == IMAGINED
-            if not any((participant, one) in there for one in strategies):
-                continue
-            for line in study.lines:
+            for line in study.lines if done else ():
                 if is_imagined or not (line.imagined or study.imagined_only):
                     some = True
-                    yield Cell(participant, strategies, line)
+                    yield Cell(participant, strategies, line, done)
     if not some:
         what = "imagined speech" if study.imagined_only else "labelled speech"
+        what = "both attempted and imagined speech" if study.transfer else what
         raise ConfigError(f"{corpus}: no {what} of {wanted or 'anybody'} to fine-tune on")
 
 

@@ -15,6 +15,9 @@ System = Literal["greedy", "cascade", "rescored", "alone", "ctc", "joint"]
 """How a row is decoded. greedy: phonemes; cascade: its phoneme stage with an n-gram; rescored: that
 and a language model's reading; alone, ctc, joint: end to end, as `joint=` of `decode` says."""
 
+Taught = Literal["same", "other", "both"]
+"""Which speech a row's model learns, of attempted and imagined: the row's own, the other, both."""
+
 Role = Literal["llm", "larger", "other", "audio"]
 
 
@@ -56,6 +59,7 @@ class Line:
         system: How it is decoded.
         role: Which language model its encoder speaks to.
         group: Rows that are compared with one another alone.
+        taught: Which speech its model learns; judged is the column's own.
     """
 
     label: str
@@ -65,6 +69,7 @@ class Line:
     system: System = "greedy"
     role: Role = "llm"
     group: str = ""
+    taught: Taught = "same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Study:
         against: Label of the row that the others are compared with.
         imagined_only: Whether attempted speech is left out.
         unit: What is counted: errors in phonemes (`per`) or words (`wer`).
+        transfer: Whether it needs participants who both attempted and imagined speech.
     """
 
     title: str
@@ -84,3 +90,4 @@ class Study:
     against: str = "tfs"
     imagined_only: bool = False
     unit: Literal["per", "wer"] = "per"
+    transfer: bool = False

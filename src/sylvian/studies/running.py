@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sylvian import pipeline
 from sylvian.errors import CheckpointError, ConfigError
-from sylvian.recipes import Phonemes, Pretraining, Recipe, build_recipe
+from sylvian.recipes import EarlierTask, Phonemes, Pretraining, Recipe, build_recipe
 from sylvian.studies.cells import Cell, columns, grouped, said
 from sylvian.studies.choosing import STUDIES, only, overrides_of, possible
 from sylvian.studies.judging import judge
@@ -223,7 +223,8 @@ class _Told:
 def _train_one(cell: Cell, asked: _Asked, seed: int, progress: Progress) -> _Found:
     run = _trained(_recipe_of(cell, asked, seed), asked, progress)
     hours, r2 = _pretraining_of(run)
-    judged = judge(run, cell.line.system, asked.split, asked.models, progress)
+    split = cell.judged(asked.split)
+    judged = judge(run, cell.line.system, split, asked.models, progress)
     return _Found(judged.run, judged.counts, judged.run.training["seconds"], hours, r2)
 
 
@@ -231,7 +232,7 @@ def _recipe_of(cell: Cell, asked: _Asked, seed: int) -> tuple[str, list[str]]:
     """Give a row's recipe and all its overrides, earlier stages seeded as it is."""
     name = cell.line.recipe
     start = build_recipe(name, [f"corpus={asked.corpus}"])
-    strategies = json.dumps([one.value for one in cell.strategies])
+    strategies, other = (json.dumps([*map(str, own)]) for own in (cell.taught, cell.other))
     chosen = [
         "splits=bit",
         *overrides_of(cell.line, asked.overrides, start, asked.models),
@@ -239,6 +240,8 @@ def _recipe_of(cell: Cell, asked: _Asked, seed: int) -> tuple[str, list[str]]:
         f"strategies={strategies}",
         f"train.seed={seed}",
     ]
+    if isinstance(start.start, EarlierTask):
+        chosen.append(f"start.strategies={other}")
     if isinstance(start.start, Pretraining):
         chosen.append(f"start.train.seed={seed}")
     if isinstance(start.start, Phonemes):

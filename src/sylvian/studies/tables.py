@@ -38,6 +38,18 @@ TABLES = {
         ),
         imagined_only=True,
     ),
+    "transfer": Study(
+        "Transfer between attempted and imagined speech",
+        (
+            Line("from scratch", "tfs"),
+            Line("after SSL", "all"),
+            Line("after the other", "cross_task_only", ("start.keep=model",)),
+            Line("joint", "tfs", taught="both"),
+            Line("zero-shot", "tfs", taught="other"),
+        ),
+        against="from scratch",
+        transfer=True,
+    ),
     "figure8": Study(
         "Figure 8: more people, then more monkeys",
         (

@@ -6,6 +6,7 @@ from sylvian.studies import STUDIES, LanguageModels
 from sylvian.studies.cells import Cell
 from sylvian.studies.lines import ATTEMPTED
 from sylvian.studies.running import _Asked, _is, _recipe_of
+from sylvian.types import Strategy
 
 
 def chosen(study: str, label: str, seed: int, *overrides: str):
@@ -22,6 +23,25 @@ def test_every_stage_has_the_seed_of_its_row() -> None:
     scratch = chosen("figure3", "no LoRA", 3, mine, "start.recipe=tfs")
     assert scratch.start.overrides == ("train.epochs=2", "train.seed=3")
     assert chosen("table4", "all", 3).start.train.seed == 3
+
+
+def test_rows_of_transfer_learn_one_kind_of_speech_the_other_or_both() -> None:
+    attempted, imagined, both = (
+        (Strategy.ATTEMPTED, Strategy.VOCALIZED, Strategy.SILENT),
+        (Strategy.IMAGINED,),
+        tuple(Strategy)[:4],
+    )
+    for own, other in ((attempted, imagined), (imagined, attempted)):
+        cells = [Cell("S15", own, line, own[:1]) for line in STUDIES["transfer"].lines]
+        asked = _Asked(("corpus=synthetic",), Path(), Path(), "test", LanguageModels())
+        rows = {cell.line.label: build_recipe(*_recipe_of(cell, asked, 2)) for cell in cells}
+        assert rows["from scratch"].strategies == rows["after SSL"].strategies == own
+        assert rows["joint"].strategies == both
+        assert rows["zero-shot"].strategies == rows["after the other"].start.strategies == other
+        assert rows["after the other"].start.keep == "model"
+        judged = {cell.line.label: cell.judged("test") for cell in cells}
+        assert judged["from scratch"] == judged["after the other"] == "test"
+        assert judged["zero-shot"] == judged["joint"] == f"test/{own[0]}"
 
 
 def test_rows_of_a_seed_share_their_phoneme_stage() -> None:

@@ -1,0 +1,99 @@
+"""Imagined speech from training to claim: one model decodes what it learnt, and what it did not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from story.driving import SMALL, Call, speaker
+from sylvian import pipeline
+from sylvian.data.synthetic import ImaginedConfig, SyntheticConfig, simulate
+
+QUICK = ("corpus=synthetic", "splits=bit", *SMALL, "train.epochs=1")
+ZERO_SHOT = "the model learnt no label of imagined speech"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("imagined")
+    person = speaker(imagined=ImaginedConfig(sessions=(1,)), train_trials=8, hidden_trials=0)
+    simulate(SyntheticConfig(participants=(person,)), folder / "raw")
+    pipeline.prepare_corpus("synthetic", raw=folder / "raw", data=folder / "data", jobs=1)
+    return folder
+
+
+def test_a_model_of_attempted_speech_decodes_imagined_speech_zero_shot(
+    home: Path, sylvian: Call
+) -> None:
+    run = sylvian("train", "attempted", *QUICK, "--json").json["run"]
+    both = "test/attempted+imagined"
+    for split in ("test", "test/imagined", both):
+        assert sylvian("decode", run, "--split", split, "--lm", "none").status == 0
+    learnt = sylvian("score", run, "--split", "test", "--json").json
+    assert learnt["zero_shot"] == []
+    assert learnt["per_attempted"] == learnt["per"]
+    new = sylvian("score", run, "--split", "test/imagined", "--json").json
+    assert new["zero_shot"] == ["imagined"]
+    assert new["per_imagined"] == new["per"]
+    assert any(ZERO_SHOT in note for note in new["notes"])
+    assert ZERO_SHOT in " ".join(sylvian("score", run, "--split", "test/imagined").out.split())
+    claim = sylvian("claim", run, "--split", "test/imagined", "--unit", "per")
+    assert "imagined, zero-shot" in claim.out
+    assert sylvian("card", run).status == 0
+    assert "| test/imagined, zero-shot |" in (Path(run) / "card.md").read_text()
+    assert sylvian("score", run, "--split", both).status == 0
+    assert sylvian("report", run, "--out", home / "report.html").status == 0
+    page = (home / "report.html").read_text()
+    for part in ("test/imagined", both, ZERO_SHOT, "by strategy"):
+        assert part in page
+
+
+def test_a_day_without_layers_of_its_own_borrows_them_only_zero_shot(
+    home: Path, sylvian: Call
+) -> None:
+    quick = ("corpus=synthetic", "splits=bit", "train.epochs=1", "encoder.width=8")
+    run = sylvian("train", "rnn", *quick, 'strategies=["attempted"]', "--json").json["run"]
+    decoded = sylvian("decode", run, "--split", "test/imagined", "--lm", "none", "--json")
+    assert decoded.json["n_trials"] > 0
+
+
+def test_one_model_for_both_has_a_rate_for_each(home: Path, sylvian: Call) -> None:
+    run = sylvian("train", "attempted_and_imagined", *QUICK, "--json").json["run"]
+    assert sylvian("decode", run, "--split", "test").status == 0
+    found = sylvian("score", run, "--split", "test", "--json").json
+    assert found["zero_shot"] == []
+    assert {"per_attempted", "per_imagined", "wer_imagined"} <= found.keys()
+    out = sylvian("score", run, "--split", "test").out
+    assert "attempted" in out
+    assert "imagined" in out
+    claim = sylvian("claim", run, "--split", "test", "--unit", "per").out
+    assert "attempted and imagined" in claim
+
+
+def test_labels_of_an_earlier_task_were_learnt(home: Path, sylvian: Call) -> None:
+    own = (*QUICK, "start.keep=model")
+    run = sylvian("train", "cross_task_only", *own, "--json").json["run"]
+    kept = json.loads((Path(run) / "start.json").read_text())["tensors"]
+    assert "head.weight" in kept
+    assert any("read_ins" in name for name in kept)
+    assert sylvian("decode", run, "--split", "test/attempted", "--lm", "none").status == 0
+    found = sylvian("score", run, "--split", "test/attempted", "--json").json
+    assert found["zero_shot"] == []
+    assert "imagined speech" in sylvian("show", run).out
+
+
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ("test/dreamt", "after the slash goes a strategy: attempted, vocalized"),
+        ("test/silent", "no trial of synthetic is silent; there are: attempted, imagined"),
+        ("tset/imagined", "no trials in split 'tset/imagined'"),
+    ],
+)
+def test_a_strategy_that_is_not_there_gets_one_sentence(
+    home: Path, sylvian: Call, split: str, told: str
+) -> None:
+    run = sylvian("train", "attempted_and_imagined", *QUICK, "--json").json["run"]
+    ended = sylvian("decode", run, "--split", split)
+    assert ended.status == 1
+    assert told in ended.err
