@@ -79,7 +79,7 @@ def every_strategy(
 
     Args:
         run: A finished run.
-        split: Name of the split by the recipe's rule.
+        split: Name of the split by the recipe's rule; `val/imagined`: its imagined trials alone.
         participant: Whose; None where the run has one participant only.
         data: Folder of prepared corpora; None for where the run was trained from.
 
@@ -88,8 +88,9 @@ def every_strategy(
         ConfigError: the rule has no such split, it is empty, or there are several participants.
     """
     job = Job.open(run, split, data=data)
-    recipe = job.recipe.model_copy(update={"strategies": None})
-    infos = divide(recipe, job.corpus)[split]
+    infos = job.infos
+    if "/" not in split:  # else it names the strategies itself
+        infos = divide(job.recipe.model_copy(update={"strategies": None}), job.corpus)[split]
     there = sorted({info.key.participant for info in infos})
     who = participant or (there[0] if len(there) == 1 else "")
     if who not in there:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.stats import rankdata
 
 from sylvian.analyses.estimates import (
@@ -25,6 +26,9 @@ from sylvian.errors import DataError
 LEAST = 10  # sentences; below them a correlation of distances says nothing
 CHUNK = 256  # resamples whose weights are in memory at a time
 
+PUBLISHED: Mapping[str, tuple[int, int]] = {"t12": (45, 80), "t15": (120, 200)}
+"""Lengths of the sentences that the BIT paper compares, in tokens (of 100 ms, it seems)."""
+
 Metric = Literal["cosine", "correlation", "euclidean"]
 Square = Float64[np.ndarray, "items items"]
 
@@ -32,8 +36,8 @@ Square = Float64[np.ndarray, "items items"]
 class RsaConfig(Config):
     """How distances are made and compared; the defaults are the published ones.
 
-    Source: paper.md section 8 (10 segments, cosine, Pearson; 45 to 80 tokens for T12, 120 to 200
-    for T15). The published text leaves intervals and tests open.
+    Source: paper.md section 8 (10 segments, cosine, Pearson; lengths as in `PUBLISHED`). The
+    published text leaves intervals and tests open.
     """
 
     metric: Metric = Field("cosine", description="distance of two vectors")
@@ -43,11 +47,30 @@ class RsaConfig(Config):
     centre: bool = Field(False, description="subtract the mean vector of each space first")
     shortest: int | None = Field(None, ge=0, description="leave shorter sentences out, in frames")
     longest: int | None = Field(None, ge=1, description="leave longer sentences out, in frames")
+    lengths: Literal["t12", "t15"] | None = Field(
+        None, description="the published range: t12: 45 to 80 frames, t15: 120 to 200; null: all"
+    )
     control_length: bool = Field(
         False, description="partial correlation: differences of length are regressed out"
     )
     n_permutations: int = Field(10_000, ge=100, description="random pairings, for the p-value")
     n_resamples: int = Field(1_000, ge=100, description="resamples of sentences, for the interval")
+
+    @property
+    def range(self) -> tuple[int, int | None]:
+        """Shortest and longest sentence that counts, in frames; None: however long."""
+        if self.lengths is not None:
+            return PUBLISHED[self.lengths]
+        return self.shortest or 0, self.longest
+
+    @model_validator(mode="after")
+    def _one_range(self) -> RsaConfig:
+        if self.lengths is not None and (self.shortest, self.longest) != (None, None):
+            raise ValueError("give a published range in `lengths`, or `shortest` and `longest`")
+        low, high = self.range
+        if high is not None and high < low:
+            raise ValueError(f"no sentence is between {low} and {high} frames long")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +164,12 @@ def within_lengths(
         DataError: lengths are needed and not given, or not one for each of `n` sentences.
     """
     if lengths is None:
-        if config.shortest is not None or config.longest is not None or config.control_length:
+        if config.range != (0, None) or config.control_length:
             raise DataError("rsa: lengths are to be filtered or controlled for, but none are given")
         return np.ones(n, dtype=bool)
     same_length(len(lengths), n, "rsa: lengths and sentences")
-    low, high = config.shortest or 0, np.inf if config.longest is None else config.longest
-    return np.asarray((lengths >= low) & (lengths <= high))
+    low, high = config.range
+    return np.asarray((lengths >= low) & (lengths <= (np.inf if high is None else high)))
 
 
 def distances(

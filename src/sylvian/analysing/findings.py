@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from sylvian.figures.representation_sheets import Density, Plane
 
+LEAST_WORDS = 3  # in a plane
+
 Row = dict[str, object]
 Embed = Callable[[Sequence[str]], Float32[np.ndarray, "sentences width"]]
 
@@ -50,6 +52,7 @@ class AnalyseConfig(Config):
         "block", description="what is never on both sides of a fold when tasks are told apart"
     )
     least_said: int = Field(2, ge=1, description="a word counts if said so often in either task")
+    every_layer: bool = Field(False, description="pca of all layers, not of first and last alone")
     n_permutations: int = Field(1_000, ge=100, description="of all analyses but rsa")
     seed: int = Field(0, ge=0, description="of everything random")
 
@@ -148,13 +151,16 @@ def find_words(found: Sequence[Representations], config: AnalyseConfig) -> Findi
 
 
 def find_pca(found: Sequence[Representations], config: AnalyseConfig) -> Finding:
-    """Show words of both tasks in the plane of two principal components: inputs and output."""
+    """Show words of both tasks in the plane of two principal components: inputs and output.
+
+    Words are found in time by aligning the known phonemes with the CTC head's logits.
+    """
     from sylvian.figures.representation_sheets import planes_sheet
 
     rows: list[Row] = []
     planes = []
     for one in found:
-        for layer in (FEATURES, OUTPUT):
+        for layer in one.layers if config.every_layer else (FEATURES, OUTPUT):
             plane = _plane(one, layer, _words(one)[layer], config)
             planes.append(plane)
             shares = [float(share) for share in plane.found.explained]
@@ -256,13 +262,19 @@ def _plane(one: Representations, layer: str, tokens: WordTokens, config: Analyse
         task = one.strategies[0]
         often = tokens.task(task).often(config.least_said)
         words, means = average_by(often.vectors, often.words)
-        note = f"{one.name}, {layer}: {len(words)} words"
-        return Plane(note, pca(means), words, (task,) * len(words))
-    common: WordMeans = common_words(tokens, *one.tasks, least=config.least_said)
-    both = np.concatenate([common.first, common.second])
-    tasks = tuple(task for task in one.tasks for _ in common.words)
-    note = f"{one.name}, {layer}: {len(common.words)} words"
-    return Plane(note, pca(both), common.words * 2, tasks)
+        tasks: tuple[str, ...] = (task,) * len(words)
+    else:
+        common: WordMeans = common_words(tokens, *one.tasks, least=config.least_said)
+        words, means = common.words * 2, np.concatenate([common.first, common.second])
+        tasks = tuple(task for task in one.tasks for _ in common.words)
+    n_words = len(set(words))
+    if n_words < LEAST_WORDS:
+        raise DataError(
+            f"{one.name}: {n_words} words were said {config.least_said} times in "
+            f"{' and '.join(one.tasks or tasks[:1] or one.strategies[:1])} speech; a plane needs "
+            f"{LEAST_WORDS}; lower least_said or choose a larger split"
+        )
+    return Plane(f"{one.name}, {layer}: {n_words} words", pca(means), words, tasks)
 
 
 def _between_tasks(one: Representations, config: AnalyseConfig) -> CkaTable | None:

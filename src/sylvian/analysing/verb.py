@@ -24,7 +24,7 @@ from sylvian.analysing.findings import (
     find_words,
 )
 from sylvian.decode.files import whole
-from sylvian.errors import ConfigError
+from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate.protocol import Protocol
 from sylvian.representations import Representations, every_strategy, represent, text_vectors
 from sylvian.runs import environment
@@ -33,6 +33,7 @@ from sylvian.types import Progress, silent
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from sylvian.jobs import Job
     from sylvian.runs import RunFolder
 
 __all__ = ["ANALYSES", "AnalyseConfig", "AnalysisResult", "analyse"]
@@ -122,7 +123,8 @@ def analyse(
 
     Raises:
         ConfigError: no such analysis or setting, or a run twice.
-        DataError: what the analysis needs was not recorded.
+        DataError: what the analysis needs was not recorded, or runs are of different trials of one
+            participant.
         CheckpointError: a run is not finished, or a model cannot be opened.
     """
     if analysis not in ANALYSES:
@@ -130,14 +132,15 @@ def analyse(
     if len({run.path.resolve() for run in runs}) < max(1, len(runs)):
         raise ConfigError("analyse: give one or more different runs")
     setting = config.override(AnalyseConfig(), overrides)
+    jobs = [every_strategy(run, split, participant=participant, data=data) for run in runs]
+    _require_same_trials(jobs)
     found = []
-    for run in runs:
-        job = every_strategy(run, split, participant=participant, data=data)
+    for job in jobs:
         needs_words = analysis in ("pca", "words")
         found.append(
             represent(job, n_segments=setting.n_segments, words=needs_words, progress=progress)
         )
-        Protocol.open(run.path).opened(split, [info.key for info in found[-1].infos])
+        Protocol.open(job.run.path).opened(split, [info.key for info in found[-1].infos])
     finding = _find(analysis, found, setting, llm, progress)
     finding = Finding(finding.rows, finding.figure, (*_borrowed(found), *finding.notes))
     told: dict[str, object] = {
@@ -150,9 +153,22 @@ def analyse(
             Path(runs[0].environment["data"]), runs[0].environment["data_digest"]
         ),
     }
-    files = _write(finding, out / f"{analysis}-{split}", told)
+    files = _write(finding, out / f"{analysis}-{split.replace('/', '-')}", told)
     rows = tuple(plain(row) for row in finding.rows)
     return AnalysisResult(analysis, split, rows, tuple(map(str, files)), finding.notes)
+
+
+def _require_same_trials(jobs: Sequence[Job]) -> None:
+    """Refuse to set runs beside each other that split one participant's trials differently."""
+    known: dict[tuple[str, str], Job] = {}
+    for job in jobs:
+        key = job.infos[0].key
+        first = known.setdefault((key.corpus, key.participant), job)
+        if {info.key for info in first.infos} != {info.key for info in job.infos}:
+            raise DataError(
+                f"{job.run.path}: {len(job.infos)} trials in split {job.split}, not the "
+                f"{len(first.infos)} of {first.run.path}; compare runs of one split rule"
+            )
 
 
 def _find(

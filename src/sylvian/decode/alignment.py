@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from sylvian.decode.greedy import log_softmax
+from sylvian.errors import DataError
 from sylvian.text import SIL
 from sylvian.types import Logits
 
@@ -45,7 +46,12 @@ def align_tokens(logits: Logits, tokens: Sequence[str]) -> Alignment | None:
 
     Source: Graves et al. 2006, section 4.1, with the maximum in place of the sum.
     """
-    labels = np.array(logits.vocabulary.encode(tokens), dtype=np.int64)
+    try:
+        labels = np.array(logits.vocabulary.encode(tokens), dtype=np.int64)
+    except DataError as failure:
+        raise DataError(
+            f"{logits.key}: {failure}; the encoder learnt other labels than these"
+        ) from None
     repeats = int((labels[1:] == labels[:-1]).sum())
     if len(logits.values) < len(labels) + repeats or not len(logits.values):
         return None
