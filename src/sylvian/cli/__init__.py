@@ -18,6 +18,7 @@ from sylvian.cli.claims import claim
 from sylvian.cli.confiding import abstain, calibrate
 from sylvian.cli.decoding import decode, lm_build, report, rescore, score, tune
 from sylvian.cli.figures import figure
+from sylvian.cli.gating import learn, run_gate
 from sylvian.cli.llm import llm
 from sylvian.cli.merging import merge
 from sylvian.cli.recordings import check, fetch, prepare, show
@@ -46,6 +47,10 @@ for _verb in (
 lm_app = typer.Typer(help="Language models for the first pass.", no_args_is_help=True)
 lm_app.command("build")(lm_build)
 app.add_typer(lm_app, name="lm")
+gate_app = typer.Typer(help="A keyword that unlocks decoding.", no_args_is_help=True)
+gate_app.command("learn")(learn)
+gate_app.command("run")(run_gate)
+app.add_typer(gate_app, name="gate")
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from pydantic import Field
 from sylvian.config import Config
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.ctcscore import CtcScorer
-from sylvian.decode.greedy import log_softmax
 from sylvian.errors import DecodeError
 from sylvian.text import Lexicon, normalize_sentence
 from sylvian.types import Logits, NBest
@@ -82,8 +81,8 @@ class Gate:
             now_s: When it began, on a clock that never runs backwards.
 
         Returns:
-            What the gate remembers now, and what may be shown. The keyword itself is never shown.
-            An utterance that begins after the gate's time has run out finds it locked.
+            What the gate remembers now, and what may be shown; an utterance that unlocks is not.
+            One that begins after the gate's time has run out finds it locked.
 
         Raises:
             DecodeError: a logit or the time is NaN or infinite.
@@ -121,9 +120,9 @@ class Heard:
 class KeywordSpotter:
     """Scores utterances for a keyword, and for nothing else.
 
-    The score compares the keyword with whatever else was said: the log-likelihood of exactly the
-    keyword, all its pronunciations, pauses and alignments, minus that of the best path whatever it
-    spells, divided by the number of frames: nats a frame, about 0 for a perfect match.
+    The score is how probable the encoder finds it that exactly the keyword was said, all its
+    pronunciations, pauses and alignments together: its logarithm divided by the number of frames,
+    nats a frame. 0 is certainty; an encoder that knows nothing scores low.
 
     Args:
         keyword: One word or several.
@@ -132,10 +131,13 @@ class KeywordSpotter:
     Raises:
         DecodeError: the keyword has no letters, so that nobody can say it.
 
-    Source: the likelihood ratio of keyword spotting against the best filler path, Rose and Paul
-    1990; Kunz et al. 2025 unlock imagined speech by a keyword.
+    Source: the posterior of a label sequence under CTC, Graves et al. 2006; Kunz et al. 2025 unlock
+    imagined speech by a keyword.
 
-    Why here: no decoder runs, so no other sentence than the keyword is ever formed.
+    Why here: no decoder runs, so no other sentence than the keyword is ever formed. CTC shares its
+    belief out among all label sequences, so no filler model is needed; a ratio to the best path is
+    above 0 for flat logits, which one path explains badly and many alignments together well, and
+    would unlock on noise.
     """
 
     def __init__(self, keyword: str, lexicon: Lexicon) -> None:
@@ -153,8 +155,6 @@ class KeywordSpotter:
         Raises:
             DecodeError: a logit is NaN or infinite.
         """
-        log_p = log_softmax(logits)
-        if not len(log_p):
+        if not len(logits.values):
             return -math.inf
-        said = float(self._scorer.score_sentences(logits, [self.keyword])[0])
-        return (said - float(log_p.max(axis=1).sum())) / len(log_p)
+        return float(self._scorer.score_sentences(logits, [self.keyword])[0]) / len(logits.values)

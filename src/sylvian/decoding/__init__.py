@@ -5,7 +5,7 @@ really decoded with.
 """
 
 from sylvian.decoding.outcome import Decodes, compare, in_use, rate, read_decodes, write_decodes
-from sylvian.decoding.searching import Searched, search
+from sylvian.decoding.searching import Search, Searched, search
 from sylvian.decoding.sentences import speak
 from sylvian.decoding.setting import (
     NO_LM,
@@ -22,6 +22,7 @@ __all__ = [
     "NO_LM",
     "Decodes",
     "Rescorer",
+    "Search",
     "Searched",
     "Setting",
     "compare",

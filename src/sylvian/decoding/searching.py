@@ -12,7 +12,9 @@ from sylvian.jobs import Job
 from sylvian.types import Logits, NBest, Progress
 
 if TYPE_CHECKING:
+    from sylvian.decode.beam import FirstPass
     from sylvian.decode.graph import DecodingGraph
+    from sylvian.decode.lookup import Lookup
 
 
 @dataclass(frozen=True)
@@ -25,29 +27,63 @@ class Searched:
     warnings: tuple[str, ...] = ()
 
 
-def search(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progress) -> Searched:
-    """Decode greedily, and with the n-gram where there is one.
+@dataclass(frozen=True)
+class Search:
+    """The cascade's decoders, opened once for any number of utterances; it writes none of them.
 
-    The greedy words are looked up in the words the n-gram knows, or in the whole lexicon.
+    Attributes:
+        lookup: Spells greedy phonemes in the words the n-gram knows, or in the whole lexicon.
+        first_pass: The search with the n-gram; None without one.
+        warnings: What the decoding graph had to leave out.
     """
-    from sylvian.decode.greedy import greedy
-    from sylvian.decode.lookup import Lookup
 
-    graph = open_graph(setting, job.graphs)
-    lexicon = open_lexicon(setting)
-    if graph is not None:
+    lookup: Lookup
+    first_pass: FirstPass | None
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def open(cls, job: Job, setting: Setting) -> Search:
+        """Read lexicon and n-gram; the graph is fetched from the cache of the runs, or built.
+
+        Raises:
+            DecodeError: the n-gram or the lexicon cannot be used.
+        """
+        from sylvian.decode.lookup import Lookup
+
+        graph = open_graph(setting, job.graphs)
+        lexicon = open_lexicon(setting)
+        if graph is None:
+            return cls(Lookup(lexicon), None, ())
         lexicon = lexicon.extended(graph.words).restrict(graph.words)
-    lookup = Lookup(lexicon)
-    plain = [NBest(one.key, (lookup.spell(greedy(one)),)) for one in logits]
-    if graph is None:
+        return cls(Lookup(lexicon), open_first_pass(setting, graph), _warnings(graph))
+
+    def plain(self, logits: Logits) -> NBest:
+        """Decode greedily, word by word looked up."""
+        from sylvian.decode.greedy import greedy
+
+        return NBest(logits.key, (self.lookup.spell(greedy(logits)),))
+
+    def decode(self, logits: Logits) -> NBest:
+        """Decode with the n-gram, or greedily where there is none.
+
+        Raises:
+            DecodeError: a logit is NaN or infinite, or of another vocabulary.
+        """
+        return self.plain(logits) if self.first_pass is None else self.first_pass.decode(logits)
+
+
+def search(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progress) -> Searched:
+    """Decode greedily, and with the n-gram where there is one."""
+    decoders = Search.open(job, setting)
+    plain = [decoders.plain(one) for one in logits]
+    if decoders.first_pass is None:
         return Searched(plain, None, 0.0)
-    first_pass = open_first_pass(setting, graph)
     started = time.perf_counter()
     found = []
     for done, one in enumerate(logits, start=1):
-        found.append(first_pass.decode(one))
+        found.append(decoders.decode(one))
         progress(f"search {job.split}", done, len(logits), job.run.path.name)
-    return Searched(plain, found, time.perf_counter() - started, _warnings(graph))
+    return Searched(plain, found, time.perf_counter() - started, decoders.warnings)
 
 
 def _warnings(graph: DecodingGraph) -> tuple[str, ...]:

@@ -56,6 +56,23 @@ def test_the_keyword_scores_above_all_else() -> None:
     assert min(worn) > spot(say("stop stop"))
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.5, 1.0])
+def test_an_encoder_that_knows_nothing_does_not_unlock(noise: float) -> None:
+    """Flat logits have many alignments of the keyword and no path that is much better."""
+    spot = KeywordSpotter("open sesame", LEXICON)
+    rng = np.random.default_rng(0)
+    for n_frames in (20, 60, 200):
+        values = rng.normal(0, noise, size=(n_frames, len(VOCABULARY))).astype(np.float32)
+        assert spot(Logits(KEY, values, 0.1, VOCABULARY)) < -2.0
+
+
+def test_certainty_is_no_more_than_zero() -> None:
+    spot = KeywordSpotter("open sesame", LEXICON)
+    sure = [spot(say("open sesame", clear=clear, noise=0.0)) for clear in (6.0, 20.0, 60.0)]
+    assert sure == sorted(sure)
+    assert -0.1 < sure[-1] <= 0.0
+
+
 def test_an_utterance_too_short_for_the_keyword_scores_lowest() -> None:
     spot = KeywordSpotter("open sesame", LEXICON)
     empty = Logits(KEY, np.zeros((0, len(VOCABULARY)), np.float32), 0.1, VOCABULARY)
