@@ -23,6 +23,11 @@ class Config(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+LATER: dict[str, Any] = {"later": True}
+"""`Field(…, json_schema_extra=LATER)`: a field that came when configs were already named by their
+digests. While it has its default the digest passes over it, so that what was begun is found again.
+"""
+
 C = TypeVar("C", bound=Config)
 
 
@@ -66,8 +71,20 @@ def dump(config: Config) -> dict[str, Any]:
 
 def digest(config: Config) -> str:
     """Return eight hexadecimal digits that change when any value of `config` changes."""
-    canonical = json.dumps(dump(config), sort_keys=True, separators=(",", ":"))
+    data = dump(config)
+    _forget(config, data)
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def _forget(config: Config, data: dict[str, Any]) -> None:
+    """Take out fields that came later and have their defaults."""
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if field.json_schema_extra == LATER and value == field.default:
+            data.pop(name, None)
+        elif isinstance(value, Config) and name in data:
+            _forget(value, data[name])
 
 
 def flatten(config: Config) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ import pytest
 from story.driving import SMALL, Call, speaker
 from sylvian import pipeline
 from sylvian.data.synthetic import ImaginedConfig, SyntheticConfig, simulate
+from sylvian.decode.io import read_nbest
 
 QUICK = ("corpus=synthetic", "splits=bit", *SMALL, "train.epochs=1")
 ZERO_SHOT = "the model learnt no label of imagined speech"
@@ -68,6 +69,27 @@ def test_one_model_for_both_has_a_rate_for_each(home: Path, sylvian: Call) -> No
     assert "imagined" in out
     claim = sylvian("claim", run, "--split", "test", "--unit", "per").out
     assert "attempted and imagined" in claim
+
+
+def test_a_decode_held_to_some_words_writes_no_other(home: Path, sylvian: Call) -> None:
+    run = sylvian("train", "attempted_and_imagined", *QUICK, "--json").json["run"]
+    few = home / "few.txt"
+    few.write_text("I am good\nthirsty zebra\n")
+    held = sylvian("decode", run, "--split", "val", "--set", f"word_set={few}", "--json").json
+    (told,) = held["warnings"]
+    assert told.startswith("50-Word: ")
+    assert f"of 8 sentences have words outside word_set={few}" in told
+    lists = [one for name in ("greedy", "nbest") for one in read_nbest(Path(held[name]))]
+    said = {word for one in lists for h in one.hypotheses for word in h.text.split()}
+    assert said
+    assert said <= {"i", "am", "good", "thirsty", "zebra"}
+    assert told in sylvian("score", run, "--split", "val", "--json").json["notes"]
+    free = sylvian("decode", run, "--split", "val", "--set", "word_set=none", "--json").json
+    assert free["warnings"] == []
+    assert Path(free["lm"]).name != Path(held["lm"]).name
+    wrong = sylvian("decode", run, "--split", "val", "--set", "word_set=51-word")
+    assert wrong.status == 1
+    assert "no set of that name (50-word)" in wrong.err
 
 
 def test_labels_of_an_earlier_task_were_learnt(home: Path, sylvian: Call) -> None:

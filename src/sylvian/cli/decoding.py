@@ -43,9 +43,10 @@ def decode(
         list[str] | None,
         typer.Option(
             "--set",
-            help="Decoder key=value, e.g. acoustic_scale=0.5; of an end-to-end run generate.*, "
-            "words, llm.name and llm.dtype (where the language model is now), and joint=alone, ctc "
-            "or cascade: what else is asked about its sentences.",
+            help="Decoder key=value, e.g. acoustic_scale=0.5 or word_set=50-word (no other words); "
+            "of an end-to-end run generate.*, words, llm.name and llm.dtype (where the language "
+            "model is now), and joint=alone, ctc or cascade: what else is asked about its "
+            "sentences.",
         ),
     ] = None,
     data: MaybeData = None,
@@ -65,7 +66,8 @@ def decode(
             data=data,
             progress=progress,
         )
-    finish(result, json, f"{result.n_trials} trials of {split} decoded into {result.nbest}")
+    done = f"{result.n_trials} trials of {split} decoded into {result.nbest}"
+    finish(result, json, "\n".join([done, *result.warnings]))
 
 
 def rescore(

@@ -6,7 +6,7 @@ import math
 
 from pydantic import Field
 
-from sylvian.config import Config
+from sylvian.config import LATER, Config
 
 
 class DecodeConfig(Config):
@@ -58,6 +58,12 @@ class DecodeConfig(Config):
         "recording. Without such a score it plays no part.",
     )
     word_bonus: float = Field(0.0, description="Added per word, in nats; positive favours words.")
+    word_set: str | None = Field(
+        None,
+        description="Hold decoding to these words, lexicon, n-gram and graph alike: `50-word`, or "
+        "a text file; null: every word there is.",
+        json_schema_extra=LATER,
+    )
 
 
 def _published(

@@ -13,6 +13,8 @@ from sylvian.errors import DataError
 from sylvian.evaluate import ScoreReport, TrialResult, score_trial, score_trials
 from sylvian.jobs import Job
 from sylvian.outcomes import DecodeResult
+from sylvian.text import is_cue, normalize_sentence
+from sylvian.text.wordsets import word_set
 from sylvian.types import NBest, TrialKey
 
 
@@ -37,7 +39,7 @@ def write_decodes(
         seconds_encoder=seconds_encoder,
         seconds_search=found.seconds,
         recorded_seconds=sum(info.n_bins * info.bin_s for info in job.infos),
-        warnings=found.warnings,
+        warnings=(*found.warnings, *_outside(job, setting)),
     )
     made = replace(setting, llm=None).to_json() | {"result": asdict(result)}
     job.run.write(f"{job.split}/decode.json", made)
@@ -79,7 +81,7 @@ def read_decodes(job: Job) -> Decodes:
     greedy = {nbest.key: nbest for nbest in read_nbest(job.folder / "greedy.jsonl")}
     _same_trials(job, greedy)
     path = job.folder / "nbest.jsonl"
-    notes = tuple(_zero_shot(job))
+    notes = (*_zero_shot(job), *_outside(job, Setting.from_json(made)))
     if not path.is_file():
         return Decodes(greedy, None, notes=notes)
     setting = in_use(job, made)
@@ -96,6 +98,27 @@ def _zero_shot(job: Job) -> Iterator[str]:
             f"Zero-shot: the model learnt no label of {' or '.join(job.zero_shot)} speech; a "
             "recording day without layers of its own borrows those of the nearest day."
         )
+
+
+def _outside(job: Job, setting: Setting) -> Iterator[str]:
+    """Say, prompt set by prompt set, which sentences no decoder held to a word set can write."""
+    name = setting.decode.word_set
+    if name is None:
+        return
+    known = set(word_set(name))
+    groups: dict[str, list[list[str]]] = {}
+    for info in job.infos:
+        if info.sentence and not is_cue(info.sentence):
+            words = normalize_sentence(info.sentence).split()
+            odd = [word for word in words if word not in known]
+            groups.setdefault(info.prompt_set or "no prompt set", []).append(odd)
+    for group, found in groups.items():
+        if n := sum(map(bool, found)):
+            some = ", ".join(list(dict.fromkeys(word for odd in found for word in odd))[:3])
+            yield (
+                f"{group}: {n} of {len(found)} sentences have words outside word_set={name} "
+                f"(such as {some}), which cannot be decoded; --set word_set=none decodes any word"
+            )
 
 
 def _named(made: Setting) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sylvian.decoding.searching import Searched, search
-from sylvian.decoding.setting import Setting, open_graph, open_lexicon
+from sylvian.decoding.setting import Setting, open_graph, open_lexicon, open_ngram
 from sylvian.jobs import Job, batches
 from sylvian.types import Logits, NBest, Progress
 
@@ -49,7 +49,8 @@ def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progre
     speaker = open_speaker(job.run, spoken.llm)
     speaker.to("cuda" if torch.cuda.is_available() else "cpu")
     join = _joining(job, setting, cascade, logits)
-    words = _words(job, setting, speaker) if spoken.words == "lexicon" else None
+    held = spoken.words == "lexicon" or setting.decode.word_set is not None
+    words = _words(job, setting, speaker) if held else None
     found: dict[str, NBest] = {}
     began = time.perf_counter()
     for batch in batches(job, speaker.encoder):
@@ -94,13 +95,12 @@ def _joining(
     job: Job, setting: Setting, cascade: Searched, logits: Sequence[Logits]
 ) -> Callable[[NBest, Score], NBest] | None:
     """Prepare the joint list of a trial; None where the sentences generated stand alone."""
-    from sylvian.decode.arpafile import read_arpa
     from sylvian.decode.ctcscore import CtcScorer
     from sylvian.decode.joint import join
 
     if setting.end_to_end is None or setting.end_to_end.joint == "alone":
         return None
-    ngram = read_arpa(setting.lm) if setting.lm else None
+    ngram = open_ngram(setting)
     lexicon = open_lexicon(setting)
     ctc = CtcScorer(lexicon, config=setting.decode)
     heard = {str(one.key): one for one in logits}

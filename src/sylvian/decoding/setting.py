@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,9 +16,11 @@ from sylvian.outcomes import LmResult
 from sylvian.recipes import EndToEnd
 from sylvian.text import is_cue, normalize_sentence
 from sylvian.text.lexicon import Lexicon
+from sylvian.text.wordsets import WORD_SETS, word_set
 from sylvian.types import Progress
 
 if TYPE_CHECKING:
+    from sylvian.decode.arpa import ArpaModel
     from sylvian.decode.beam import FirstPass
     from sylvian.decode.graph import DecodingGraph
 
@@ -95,6 +98,7 @@ def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequen
     alone = spoken is not None and spoken.joint == "alone" and setting.lm is not None
     weights = job.recipe.decode if alone else setting.decode
     setting = replace(setting, end_to_end=spoken, decode=config.override(weights, searched))
+    setting = replace(setting, decode=_absolute(setting.decode))
     if lexicon is not None:
         setting = replace(setting, lexicon=lexicon.resolve())
     if spoken is not None and spoken.joint != "cascade":
@@ -105,7 +109,23 @@ def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequen
         return replace(setting, lm=None)
     if lm is not None:
         return replace(setting, lm=None if lm == NO_LM else Path(lm).resolve())
-    return setting if setting.lm else replace(setting, lm=_training_lm(job))
+    if setting.lm is not None and setting.lm.parent != (job.run.path / "lm").resolve():
+        return setting
+    return replace(setting, lm=_training_lm(job, setting.decode))
+
+
+def _absolute(decode: DecodeConfig) -> DecodeConfig:
+    """Name a word set's file so that it is found from anywhere; `none` takes the set away.
+
+    Raises:
+        DecodeError: there is no such set.
+    """
+    name = decode.word_set
+    if name is None or name == NO_LM:
+        return decode.model_copy(update={"word_set": None})
+    _ = word_set(name)
+    found = name if name in WORD_SETS else str(Path(name).resolve())
+    return decode.model_copy(update={"word_set": found})
 
 
 def _read_again(setting: Setting, overrides: Sequence[str]) -> tuple[Setting, list[str]]:
@@ -126,11 +146,16 @@ def _apart(setting: Setting, overrides: Sequence[str]) -> tuple[EndToEnd | None,
     return config.override(setting.end_to_end, own), rest
 
 
-def _training_lm(job: Job) -> Path | None:
-    """Build a trigram of the run's own training sentences, once."""
+def _training_lm(job: Job, decode: DecodeConfig) -> Path | None:
+    """Build a trigram of the run's own training sentences, once for each word set.
+
+    Every word of the set is in it, said in training or not.
+    """
     from sylvian.decode.ngram import build_ngram, write_arpa
 
-    path = job.run.path / "lm" / "training-3gram.arpa.gz"
+    words = word_set(decode.word_set) if decode.word_set else None
+    apart = f"-{hashlib.sha256(' '.join(words).encode()).hexdigest()[:8]}" if words else ""
+    path = job.run.path / "lm" / f"training-3gram{apart}.arpa.gz"
     if not path.is_file():
         sentences = [
             s for t in job.training_sentences if not is_cue(t) and (s := normalize_sentence(t))
@@ -138,7 +163,7 @@ def _training_lm(job: Job) -> Path | None:
         if not sentences:
             return None
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_arpa(build_ngram(sentences, order=3), path)
+        write_arpa(build_ngram(sentences, order=3, vocabulary=words), path)
     return path.resolve()
 
 
@@ -179,7 +204,8 @@ def open_graph(setting: Setting, cache: Path) -> DecodingGraph | None:
     """Build the decoding graph of a setting or fetch it from the cache; None without an n-gram.
 
     With CMUdict, words of the n-gram it lacks are pronounced by rule; a lexicon that was named is
-    taken at its word, and the n-gram's other words are left out.
+    taken at its word, and the n-gram's other words are left out. A word set leaves out all others,
+    of the n-gram too.
     """
     from sylvian.decode.graph import GraphConfig, build_graph
 
@@ -187,7 +213,23 @@ def open_graph(setting: Setting, cache: Path) -> DecodingGraph | None:
         return None
     lexicon = open_lexicon(setting)
     missing = GraphConfig(missing_words="drop" if setting.lexicon else "pronounce")
-    return build_graph(setting.lm, lexicon, config=missing, cache=cache)
+    lm = open_ngram(setting) if setting.decode.word_set else setting.lm
+    return build_graph(lm or setting.lm, lexicon, config=missing, cache=cache)
+
+
+def open_ngram(setting: Setting) -> ArpaModel | None:
+    """Read the setting's n-gram, held to its word set; None where there is none.
+
+    Raises:
+        DecodeError: it cannot be read, or knows none of the words.
+    """
+    from sylvian.decode.arpafile import read_arpa
+    from sylvian.decode.restrict import restrict
+
+    if setting.lm is None:
+        return None
+    words = setting.decode.word_set
+    return restrict(read_arpa(setting.lm), word_set(words)) if words else read_arpa(setting.lm)
 
 
 def open_first_pass(
@@ -213,5 +255,12 @@ def open_first_pass(
 
 
 def open_lexicon(setting: Setting) -> Lexicon:
-    """Read the setting's pronunciations."""
-    return Lexicon.read(setting.lexicon) if setting.lexicon else Lexicon.cmudict()
+    """Read the setting's pronunciations; of its word set alone where it has one.
+
+    Words of the set that CMUdict lacks are pronounced by rule.
+    """
+    lexicon = Lexicon.read(setting.lexicon) if setting.lexicon else Lexicon.cmudict()
+    if setting.decode.word_set is None:
+        return lexicon
+    words = word_set(setting.decode.word_set)
+    return (lexicon if setting.lexicon else lexicon.extended(words)).restrict(words)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sylvian.config import Config
+from sylvian.config import LATER, Config
 from sylvian.data.mix import MixConfig
 from sylvian.models.encoder import EncoderConfig
 from sylvian.models.pretraining import PretrainingConfig, ReconstructionConfig
@@ -75,6 +75,7 @@ class EarlierTask(Config):
         "trunk",
         description="what goes on learning. trunk: as after a pretraining, with new read-ins and a "
         "new phoneme head; model: those too, for the same participants of the same corpus",
+        json_schema_extra=LATER,
     )
 
 

@@ -8,14 +8,9 @@ from sylvian.data.synthetic.grammar import Grammar
 from sylvian.data.synthetic.language import FIFTY, LARGE, prompt_grammar
 from sylvian.errors import ConfigError
 from sylvian.text import PHONES, Lexicon, normalize_sentence
+from sylvian.text.wordsets import word_set
 
-# the vocabulary of Moses et al. 2021
-_LIST = """
-    am are bad bring clean closer comfortable coming computer do faith family feel glasses going
-    good goodbye have hello help here hope how hungry i is it like music my need no not nurse okay
-    outside please right success tell that they thirsty tired up very what where yes you
-"""
-FIFTY_WORDS = set(_LIST.split())
+FIFTY_WORDS = set(word_set("50-word"))
 
 
 @pytest.fixture(scope="module")

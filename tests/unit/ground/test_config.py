@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from sylvian import config
 from sylvian.config import Config, override
@@ -56,6 +57,24 @@ def test_the_digest_follows_every_value() -> None:
     digests = {config.digest(config.override(Outer(), [v])) for v in variants}
     assert len(digests) == len(variants)
     assert config.digest(Outer()) not in digests
+
+
+def test_a_later_field_changes_the_digest_only_when_it_says_something() -> None:
+    class Earlier(config.Config):
+        rate: float = 1.0
+
+    class Grown(Earlier):
+        more: str | None = Field(None, json_schema_extra=config.LATER)
+
+    class Before(config.Config):
+        part: Earlier = Earlier()
+
+    class Now(config.Config):
+        part: Grown = Grown()
+
+    assert config.digest(Now()) == config.digest(Before())
+    assert config.digest(config.override(Now(), ["part.more=x"])) != config.digest(Before())
+    assert dict(config.flatten(Now())) == {"part.rate": 1.0, "part.more": None}
 
 
 def test_flatten_names_what_override_takes() -> None:

@@ -7,10 +7,13 @@ from sylvian.errors import ConfigError
 from sylvian.models.gru import GruConfig
 from sylvian.models.transformer import TransformerConfig
 from sylvian.recipes import RECIPES, Recipe, build_recipe
+from sylvian.types import Strategy
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("corpus", ["card2024", "willett2023", "synthetic", "a-lab-of-its-own"])
+@pytest.mark.parametrize(
+    "corpus", ["card2024", "willett2023", "kunz2025", "synthetic", "a-lab-of-its-own"]
+)
 def test_every_recipe_survives_the_disk(name: str, corpus: str) -> None:
     recipe = build_recipe(name, [f"corpus={corpus}"])
     assert (recipe.name, recipe.corpus) == (name, corpus)
@@ -29,6 +32,32 @@ def test_published_values_reach_the_recipes() -> None:
     bit = build_recipe("tfs", ["corpus=willett2023"])
     assert isinstance(bit.encoder, TransformerConfig)
     assert (bit.encoder.mask_ratio, bit.encoder.width, bit.encoder.depth) == (0.5, 384, 7)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_inner_speech_is_halved_by_seed_42_and_decoded_into_fifty_words(name: str) -> None:
+    recipe = build_recipe(name, ["corpus=kunz2025"])
+    assert (recipe.splits, recipe.decode.word_set) == ("bit", "50-word")
+    free = build_recipe(name, ["corpus=kunz2025", "decode.word_set=null"])
+    assert free.decode.word_set is None
+    assert build_recipe(name, ["corpus=card2024"]).decode.word_set is None
+
+
+def test_recipes_of_imagined_speech_differ_in_their_start_alone() -> None:
+    made = {
+        name: build_recipe(name, ["corpus=synthetic"])
+        for name in ("imagined", "imagined_human", "imagined_all", "cross_task_only")
+    }
+    assert all(recipe.strategies == (Strategy.IMAGINED,) for recipe in made.values())
+    same = {
+        config.digest(recipe.model_copy(update={"name": "x", "start": None}))
+        for recipe in made.values()
+    }
+    assert len(same) == 1
+    assert made["imagined"].start is None
+    assert made["imagined_human"].start.mix.species == "human"
+    both = build_recipe("attempted_and_imagined", ["corpus=synthetic"]).strategies
+    assert {*both} == {*build_recipe("attempted", ["corpus=synthetic"]).strategies, "imagined"}
 
 
 def test_overrides_reach_the_encoder_through_its_kind() -> None:
