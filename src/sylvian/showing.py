@@ -61,7 +61,7 @@ def show(what: str, overrides: Sequence[str], *, runs: Path) -> Shown:
 def _brief(facts: CorpusFacts) -> str:
     people = ", ".join(
         f"{name} ({who.n_channels or 'differing'} channels, "
-        f"{len(who.sessions) or 'any number of'} sessions)"
+        f"{len(who.sessions) or 'any number of'} sessions; {', '.join(who.strategies)})"
         for name, who in facts.participants.items()
     )
     lines = [f"{facts.name}: {facts.title}", f"  participants: {people or 'as simulated'}"]

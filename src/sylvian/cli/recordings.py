@@ -63,7 +63,8 @@ def check(
 
     with drawn_progress() as progress:
         report = pipeline.check_corpus(corpus, data=data, progress=progress)
-    finish(report, json, f"{corpus}: {len(report.problems) or 'no'} problems")
+    done = ", ".join(f"{n} {strategy}" for strategy, n in report.strategies.items())
+    finish(report, json, f"{corpus}: {done}; {len(report.problems) or 'no'} problems")
     for problem in report.problems:
         typer.echo(f"sylvian: {problem}", err=True)
     if report.problems:

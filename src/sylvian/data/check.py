@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class CheckReport:
         trials: Split -> trials.
         problems: What is wrong, one sentence each; empty when all is well.
         warnings: What `prepare` warned about, differences from the facts apart.
+        strategies: What participants did -> trials, of the sessions that could be read.
     """
 
     corpus: str
@@ -32,6 +34,7 @@ class CheckReport:
     trials: dict[str, int]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    strategies: dict[str, int]
 
 
 def check(corpus: str, data: Path, *, progress: Progress | None = None) -> CheckReport:
@@ -49,13 +52,17 @@ def check(corpus: str, data: Path, *, progress: Progress | None = None) -> Check
     index = read_index(folder)
     problems = list(differences(index))
     contents: dict[str, tuple[str, str]] = {}
+    done_so: Counter[str] = Counter()
     for done, entry in enumerate(index.sessions, start=1):
-        problems += _file_problems(folder, entry) or _repeats(folder, entry, index, contents)
+        problems += _file_problems(folder, entry) or _repeats(
+            folder, entry, index, contents, done_so
+        )
         if progress:
             progress(f"{entry.participant}/{entry.session}", done, len(index.sessions))
     problems += _strangers(folder, index)
     notes = dict.fromkeys(note for entry in index.sessions for note in entry.notes)
-    return CheckReport(corpus, len(index.sessions), index.trials, tuple(problems), tuple(notes))
+    told = (tuple(problems), tuple(notes), dict(done_so.most_common()))
+    return CheckReport(corpus, len(index.sessions), index.trials, *told)
 
 
 def _file_problems(folder: Path, entry: SessionEntry) -> list[str]:
@@ -71,15 +78,20 @@ def _file_problems(folder: Path, entry: SessionEntry) -> list[str]:
 
 
 def _repeats(
-    folder: Path, entry: SessionEntry, index: Index, contents: dict[str, tuple[str, str]]
+    folder: Path,
+    entry: SessionEntry,
+    index: Index,
+    contents: dict[str, tuple[str, str]],
+    strategies: Counter[str],
 ) -> list[str]:
-    """Find recordings that occur both in train and elsewhere; `contents` collects all seen."""
+    """Find recordings both in train and elsewhere; `contents` and `strategies` collect all seen."""
     try:
         table = read_table(folder / entry.file, index.facts.name, entry.participant, entry.session)
     except DataError as failure:
         return [str(failure)]
     problems = []
     for trial in table:
+        strategies[trial.info.strategy.value] += 1
         key, split = str(trial.info.key), trial.info.split
         other, other_split = contents.setdefault(trial.content, (key, split))
         if split != other_split:

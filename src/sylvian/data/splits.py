@@ -51,7 +51,9 @@ def split_trials(
     card2024, `test` of willett2023, `minival` of falcon, `val_50words` of kunz2025); test is the
     published unlabelled one (`test`, `holdout`), or falcon's later days (`held_out_calib`).
     `bit`: val and test are the two random halves of the published labelled held-out split, and
-    holdout is the published unlabelled one.
+    holdout is the published unlabelled one. Each participant's trials are ordered by key and
+    permuted by `RandomState(42)`; the first half is val. So are kunz2025's imagined 50-word
+    sentences (`val_50words`) halved, which has nothing unlabelled.
     `blocks`, for releases that publish no split or to pretrain on any: val is the last tenth of the
     blocks of every session, at least one, train the blocks before; where a session is a single
     block, the last tenth of its trials. A session of one trial is trained on. Only what was

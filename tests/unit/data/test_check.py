@@ -17,6 +17,7 @@ def test_all_is_well_after_prepare(data):
     assert report.problems == report.warnings == ()
     assert (report.corpus, report.n_sessions) == ("card2024", 2)
     assert report.trials == {"train": 7, "val": 2, "test": 2}
+    assert report.strategies == {"attempted": 11}
     assert seen[-1] == ("T15/2023-08-13", 2, 2)
 
 
