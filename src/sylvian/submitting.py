@@ -27,6 +27,13 @@ from sylvian.types import Score, TrialInfo
 BENCHMARK_OF: Mapping[str, Layout] = {"willett2023": "b2t24", "card2024": "b2t25"}
 """Which competition a release belongs to; a simulated corpus may be written for either."""
 
+ORDERS: Mapping[Layout, str] = {
+    "b2t24": "order: days, each day's blocks by number, each block's trials as in the release's "
+    "file; assumed, since lines have no ids and the server's code is not public",
+    "b2t25": "order: days, each day's blocks and trials by number; ids count from 0 in it",
+}
+"""What is taken for the official order of the hidden trials."""
+
 
 @dataclass(frozen=True, slots=True)
 class SubmitResult:
@@ -38,9 +45,12 @@ class SubmitResult:
         layout: `b2t24` or `b2t25`.
         out: The file.
         n_sentences: Its sentences.
+        n_expected: Sentences the benchmark wants, with which they were compared; None where the
+            release's facts do not say.
         n_empty: Those without a word: the decoder found nothing.
         decoder: What decoded them.
         n_openings: How often this split has been scored or written out, this time included.
+        order: What was taken for the official order.
         notes: What to keep in mind.
     """
 
@@ -49,9 +59,11 @@ class SubmitResult:
     layout: Layout
     out: str
     n_sentences: int
+    n_expected: int | None
     n_empty: int
     decoder: str
     n_openings: int
+    order: str
     notes: tuple[str, ...]
 
     def text(self) -> str:
@@ -62,7 +74,10 @@ class SubmitResult:
         )
         empty = f"{self.n_empty} of them are empty" if self.n_empty else ""
         opened = f"written out or scored {self.n_openings} times so far"
-        return "\n".join(filter(None, [said, empty, opened, *self.notes]))
+        count = "as many as the benchmark wants"
+        if self.n_expected is None:
+            count = "count not checked: of this split the facts tell no number"
+        return "\n".join(filter(None, [said, count, self.order, empty, opened, *self.notes]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +131,8 @@ def submit(run: RunFolder, layout: Layout, out: Path, *, split: str | None = Non
     lists = decodes.nbest or decodes.greedy
     keys = [info.key for info in job.infos]
     said = {key: nbest.best.text for key, nbest in lists.items()}
-    texts = submission_texts(keys, said, n_expected=_expected(job))
+    n_expected = _expected(job)
+    texts = submission_texts(keys, said, n_expected=n_expected)
     write_submission(out, texts, layout)
     protocol = Protocol.open(run.path)
     protocol.opened(job.split, keys)
@@ -126,9 +142,11 @@ def submit(run: RunFolder, layout: Layout, out: Path, *, split: str | None = Non
         layout=layout,
         out=str(out),
         n_sentences=len(texts),
+        n_expected=n_expected,
         n_empty=sum(not text for text in texts),
         decoder=decodes.decoder,
         n_openings=protocol.n_openings(job.split),
+        order=ORDERS[layout],
         notes=decodes.notes,
     )
 

@@ -16,7 +16,7 @@ from sylvian.data.index import FORMAT, SessionEntry
 from sylvian.data.sessionfile import SessionWriter, StoredTrial
 from sylvian.data.validate import checked, is_impossible
 from sylvian.errors import DataError
-from sylvian.types import Trial
+from sylvian.types import Strategy, Trial, TrialInfo
 
 
 def fingerprint(session: SessionRef) -> str:
@@ -109,6 +109,26 @@ def _notes(
                 f"{group.stop - 1}) ever changes; was the array dead that day?"
             )
     yield from _repeats(writer.stored)
+    yield from _out_of_order(writer.as_read, where)
+
+
+def _out_of_order(infos: Iterable[TrialInfo], where: str) -> Iterator[str]:
+    """Warn where hidden sentences are in another order than that of blocks and trials.
+
+    Why here: a competition wants them in its files' order, which only a reader sees.
+    """
+    hidden = [
+        info.key
+        for info in infos
+        if info.sentence is None and info.phonemes is None
+        if info.strategy is not Strategy.REACHING
+    ]
+    if hidden != sorted(hidden):
+        yield (
+            f"{where}: its {len(hidden)} trials without labels are not in the order of their "
+            "blocks; a competition that goes by the files would misread what 'sylvian submit' "
+            "writes"
+        )
 
 
 def _repeats(stored: Iterable[StoredTrial]) -> list[str]:

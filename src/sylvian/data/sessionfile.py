@@ -64,6 +64,11 @@ class SessionWriter:
         """The trials written so far, in the order of time."""
         return [self._rows[key][0] for key in sorted(self._rows)]
 
+    @property
+    def as_read(self) -> list[TrialInfo]:
+        """Describe the trials written so far, in the order they came."""
+        return [stored.info for stored, _ in self._rows.values()]
+
     def __contains__(self, key: TrialKey) -> bool:
         return key in self._rows
 

@@ -4,6 +4,7 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from sylvian.data.corpora import WILLETT2023, Willett2023
+from sylvian.data.prepare import prepare
 from sylvian.errors import DataError
 from sylvian.text import Lexicon
 
@@ -53,6 +54,21 @@ def test_a_block_that_is_in_two_files_gives_no_key_twice(
     make_t12(tmp_path, "2022-04-28", train=files[0], test=files[1])
     keys = [trial.key for trial in read(Willett2023(tmp_path, facts=few_t12))]
     assert len(set(keys)) == 2
+
+
+@pytest.mark.parametrize(("blocks", "n_notes"), [([2, 2, 5], 0), ([5, 5, 2], 1), ([2, 5, 2], 1)])
+def test_hidden_trials_in_another_order_than_their_blocks_are_told(
+    blocks, n_notes, tmp_path, few_t12, make_t12, make_t12_variables, rng
+):
+    def part(numbers):
+        said = ["He."] * len(numbers)
+        return make_t12_variables([rng.normal(size=(9, 6)) for _ in numbers], numbers, said)
+
+    make_t12(tmp_path, "2022-04-28", train=part([9, 1]), holdout=part(blocks))
+    report = prepare(Willett2023(tmp_path, facts=few_t12), tmp_path / "data", jobs=1)
+    told = [line for line in report.warnings if "not in the order of their blocks" in line]
+    assert len(told) == n_notes
+    assert not told or "2022-04-28: its 3 trials without labels" in told[0]
 
 
 def test_phonemes_come_from_the_lexicon_with_sil_closing_each_word(t12_raw, few_t12):
