@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from sylvian.analyses import separability
 from sylvian.analyses.separability import _fold, _relabelled, ledoit_wolf
@@ -36,6 +37,19 @@ def test_a_planted_shift_is_found():
     assert strong.value > 0.98
     assert strong.p < 0.02
     assert weak.low < weak.value < weak.high
+
+
+@pytest.mark.parametrize("apart", [1.0, 2.0])
+def test_the_share_told_apart_is_what_theory_gives(apart):
+    rng = np.random.default_rng(3)
+    block = np.repeat(np.arange(40), 10)
+    is_second = block % 2 == 1
+    vectors = rng.normal(size=(400, 2)) + apart * is_second[:, None] * np.array([0.6, 0.8])
+    groups = [f"b{one}" for one in block]
+    found = separability(vectors, is_second, groups, n_permutations=20).estimate
+    planted = norm.cdf(apart / 2)  # two round clouds, cut half way
+    assert found.value == pytest.approx(planted, abs=0.04)
+    assert found.low < planted < found.high
 
 
 def test_drifting_blocks_do_not_pass_for_tasks():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sylvian.recipes import build_recipe
 from sylvian.representations import FEATURES, OUTPUT, every_strategy, represent
 from sylvian.runs import RunFolder
 from sylvian.text import normalize_sentence, phoneme_vocabulary
+from sylvian.text.vocabulary import Vocabulary
 from sylvian.types import Strategy
 from tiny.text import saved
 
@@ -206,6 +208,34 @@ def test_what_cannot_be_analysed_is_refused(run: RunFolder, tmp_path: Path, llm:
     few = [*QUICK, "rsa.shortest=100000"]
     blank = analyse("rsa", [run], "val", out=tmp_path, llm=llm, overrides=few)
     assert all(row["r"] is None and "needs 10" in str(row["note"]) for row in blank.rows)
+
+
+def test_runs_over_other_trials_and_splits_that_are_missing_are_refused(
+    run: RunFolder, data: Path, tmp_path: Path
+) -> None:
+    rule = "bit" if run.recipe.splits == "benchmark" else "benchmark"
+    other = make_run(data, tmp_path / "runs", "participant=S15", f"splits={rule}")
+    for name in ("cka", "lda", "rsa"):
+        with pytest.raises(DataError, match=r"trials in split val, not the .* of one split rule"):
+            look(name, [run, other], tmp_path)
+    with pytest.raises(ConfigError, match="no trials in split 'devel'; there are: "):
+        analyse("lda", [run], "devel", out=tmp_path)
+    with pytest.raises(ConfigError, match="name one of them with --participant"):
+        look("pca", [run], tmp_path, participant="S99")
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_labels_that_an_encoder_did_not_learn_are_named(run: RunFolder, tmp_path: Path) -> None:
+    copied = RunFolder(tmp_path / run.path.name)
+    shutil.copytree(run.path, copied.path)
+    model = load_model(run.best)
+    few = Vocabulary(tuple(one for one in phoneme_vocabulary().tokens if one != "AY"))
+    shutil.rmtree(copied.best)
+    save_model(CtcModel(model.encoder, few, seed=0), copied.best)
+    job = every_strategy(copied, "val")
+    assert represent(job, words=False).layers  # which can be compared whatever a head names
+    with pytest.raises(DataError, match=r"synthetic/S15/.*'AY'.* learnt other labels"):
+        look("words", [copied], tmp_path)
 
 
 def test_the_command_prints_a_table_or_json(
