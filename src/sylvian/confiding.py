@@ -31,7 +31,7 @@ from sylvian.decode.files import whole
 from sylvian.decoding import in_use, read_decodes
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate import align, word_edits
-from sylvian.evaluate.abstention import Covered, covered, threshold_for
+from sylvian.evaluate.abstention import Covered, covered, risk_coverage, threshold_for
 from sylvian.evaluate.calibration import Calibration, calibration, plain
 from sylvian.evaluate.protocol import Protocol
 from sylvian.evaluate.recalibration import Logistic, cross_fitted, fit_logistic
@@ -73,6 +73,7 @@ class CalibrateResult:
         coverage: Share of sentences shown at it.
         wer: Word error rate of those.
         wer_all: Word error rate of all.
+        figure: Reliability and abstention, as PDF; PNG and CSV lie beside it.
     """
 
     run: str
@@ -85,6 +86,7 @@ class CalibrateResult:
     coverage: float | None
     wer: float | None
     wer_all: float
+    figure: str
 
     def text(self) -> str:
         """Say it in a few lines."""
@@ -98,7 +100,7 @@ class CalibrateResult:
                 f"  shown from {self.threshold:.3f} on: {self.coverage:.0%} of sentences at "
                 f"{self.wer:.1%} WER (all: {self.wer_all:.1%})"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  {self.figure}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +183,12 @@ def calibrate(run: RunFolder, split: str = "val", *, most_wrong: float = 0.05) -
     run.write(NAME, {"confidence": config.dump(learnt)})
     Protocol.open(run.path).selected("confidence", split, [info.key for info in infos])
     raw = np.array([believe(lists.nbests[i.key], lists.weights).share for i in infos])
-    return _result(
-        run,
-        split,
-        [calibration(raw, right), calibration(sure, right)],
-        calibration(of_word, of_words, trials=owners),
-        (shown, covered(sure, counts, threshold=0.0)),
-    )
+    of_sentences = [calibration(raw, right), calibration(sure, right)]
+    by_words = calibration(of_word, of_words, trials=owners)
+    figure = lists.job.folder / "confidence.pdf"
+    _draw([*of_sentences, by_words], risk_coverage(sure, counts), shown, figure)
+    every = covered(sure, counts, threshold=0.0)
+    return _result(run, split, of_sentences, by_words, (shown, every), figure)
 
 
 def abstain(run: RunFolder, split: str, out: Path) -> AbstainResult:
@@ -284,6 +285,7 @@ def _result(
     of_sentences: Sequence[Calibration],
     of_words: Calibration,
     shown: tuple[Covered | None, Covered],
+    figure: Path,
 ) -> CalibrateResult:
     at, every = shown
     raw, fitted = of_sentences
@@ -298,7 +300,19 @@ def _result(
         coverage=at.coverage if at else None,
         wer=at.risk.value if at else None,
         wer_all=every.risk.value,
+        figure=str(figure),
     )
+
+
+def _draw(
+    found: Sequence[Calibration], curve: Sequence[Covered], shown: Covered | None, path: Path
+) -> None:
+    from sylvian.figures import save
+    from sylvian.figures.confidence import confidence_sheet
+
+    titles = ("Lists' shares", "Sentences, calibrated", "Words, calibrated")
+    least = shown.coverage if shown else None
+    save(confidence_sheet(dict(zip(titles, found, strict=True)), curve, least=least), path)
 
 
 def _calibrated(found: dict[str, Any]) -> str:

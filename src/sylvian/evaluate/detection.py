@@ -104,11 +104,15 @@ def choose_threshold(keywords: Keywords, others: Others, *, most_false: float) -
         most_false: Largest share of false accepts (fraction).
 
     Returns:
-        The lowest threshold that holds, moved up halfway to the keywords it lets through, so that
-        it misses none more; None where there are too few utterances to prove any.
+        The strictest threshold that misses no more than the lowest one that holds: the score of
+        the faintest keyword it lets through. None where there are too few utterances to prove any.
 
     Raises:
         DataError: the limit is not between 0 and 1, or a kind of utterance is missing.
+
+    Why here: what else people say is wider than what was recorded, and phrases that sound like the
+    keyword lie just below it. A keyword that is missed is said again (one in n + 1 is to be
+    expected after n); a thought that was shown cannot be taken back.
     """
     if not 0 < most_false < 1:
         raise DataError(f"detection: {most_false} is no share between 0 and 1")
@@ -120,8 +124,9 @@ def choose_threshold(keywords: Keywords, others: Others, *, most_false: float) -
     found = next((one for one in curve if one.false_accepts.high <= most_false), None)
     if found is None:
         return None
-    moved = _halfway(keywords, others, found.threshold)
-    return detection(keywords, others, threshold=moved)
+    opening = keywords[keywords >= found.threshold]
+    strictest = float(opening.min()) if len(opening) else found.threshold
+    return detection(keywords, others, threshold=strictest)
 
 
 def cross_checked(
@@ -166,14 +171,3 @@ def least_others(most_false: float) -> int:
     Source: Wilson's interval at 0 of n ends at z² / (n + z²).
     """
     return math.ceil(_Z**2 * (1 / most_false - 1))
-
-
-def _halfway(keywords: Keywords, others: Others, threshold: float) -> float:
-    """Put the threshold between the least keyword that it lets through and the others below."""
-    opening = keywords[keywords >= threshold]
-    if not len(opening):
-        return threshold
-    least = float(opening.min())
-    below = others[others < least]
-    middle = (least + float(below.max())) / 2 if len(below) else -math.inf
-    return middle if math.isfinite(middle) and middle < least else threshold

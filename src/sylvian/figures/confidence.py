@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sylvian.errors import ConfigError
@@ -14,7 +15,7 @@ from sylvian.evaluate.abstention import Covered
 from sylvian.evaluate.calibration import Calibration
 from sylvian.evaluate.detection import Detection
 from sylvian.evaluate.resampling import Share
-from sylvian.figures.style import INK, MUTED, RULE, record, styled
+from sylvian.figures.style import DOUBLE_MM, INK, MUTED, RULE, canvas, panel, record, styled
 
 FULL = 100.0
 FREE = 0.1  # overconfidence from which the upper left is the free corner
@@ -63,12 +64,12 @@ def reliability_diagram(
             line,
             xy=(0, 1) if above else (1, 0),
             xycoords="axes fraction",
-            xytext=(4, -6 - 8.5 * row) if above else (-3, 22 - 8.5 * row),
+            xytext=(4, -6 - 8.5 * row) if above else (-3, 30 - 8.5 * row),
             textcoords="offset points",
             ha="left" if above else "right",
             va="center",
             fontsize=6.5,
-            color=INK if row == 0 else MUTED,
+            color=INK if row < 2 else MUTED,
         )
     _record_reliability(axis, found, title)
 
@@ -141,7 +142,7 @@ def gate_curve(
         raise ConfigError("gate: no threshold to draw; leave the panel out")
     first = curve[0]
     names = {
-        "false_accepts": f"other speech that unlocks (n = {first.n_others:,})",
+        "false_accepts": f"others that unlock (n = {first.n_others:,})",
         "misses": f"keywords missed (n = {first.n_keywords:,})",
     }
     x = [one.threshold for one in curve]
@@ -161,7 +162,7 @@ def gate_curve(
         )
         axis.set_title(told, fontweight="normal", color=MUTED)
     axis.set_ylim(0, FULL)
-    axis.legend(loc="lower left", handlelength=2.2)
+    axis.legend(loc="lower left", handlelength=1.8, borderaxespad=0.2)
     axis.set_xlabel("Threshold of the keyword score")
     axis.set_ylabel("Utterances (%)")
     record(
@@ -178,6 +179,36 @@ def gate_curve(
     )
 
 
+@styled
+def confidence_sheet(
+    calibrations: Mapping[str, Calibration], curve: Sequence[Covered], *, least: float | None = None
+) -> Figure:
+    """Lay out reliability before and after, of sentences and words, and what abstaining buys.
+
+    Args:
+        calibrations: Up to three, by title.
+        curve: Risk and coverage of the sentences' confidence.
+        least: Coverage at the threshold in use, marked by a line; None: none is in use.
+
+    Raises:
+        ConfigError: there is nothing to draw.
+    """
+    if not 1 <= len(calibrations) <= 3:
+        raise ConfigError(f"confidence: {len(calibrations)} diagrams to draw; give one to three")
+    figure = canvas(DOUBLE_MM, 50)
+    for place, (title, found) in enumerate(calibrations.items()):
+        reliability_diagram(panel(figure, 11 + 45 * place, 7, 33, 33), found, title=title)
+    axis = panel(figure, 147, 7, 32, 33)
+    risk_coverage_curve(axis, {"sentences": curve})
+    legend = axis.get_legend()
+    if legend is not None:
+        legend.remove()  # one curve needs no name
+    axis.set_title("Abstaining")
+    if least is not None:
+        axis.axvline(FULL * least, color=MUTED, linewidth=0.6)
+    return figure
+
+
 def _span(share: Share) -> str:
     dash = "\N{EN DASH}"
     return f"{FULL * share.value:.1f} % ({FULL * share.low:.1f}{dash}{FULL * share.high:.1f})"
@@ -186,11 +217,12 @@ def _span(share: Share) -> str:
 _KINDS = ("false_accepts", "misses")
 
 
-def _told(found: Calibration) -> tuple[str, str, str]:
+def _told(found: Calibration) -> tuple[str, ...]:
     dash = "\N{EN DASH}"
     span = f"{FULL * found.ece_low:.1f}{dash}{FULL * found.ece_high:.1f}"
     return (
-        f"ECE {FULL * found.ece:.1f} % ({span})",
+        f"ECE {FULL * found.ece:.1f} %",
+        f"({span})",
         f"by chance {FULL * found.by_chance:.1f} %",
         f"n = {found.n:,}",
     )

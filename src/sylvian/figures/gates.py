@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,12 +14,12 @@ from scipy.special import ndtr, ndtri
 
 from sylvian.errors import ConfigError
 from sylvian.evaluate.detection import Detection
-from sylvian.evaluate.resampling import Share
 from sylvian.figures.confidence import FULL, gate_curve
 from sylvian.figures.style import DOUBLE_MM, INK, MUTED, canvas, panel, record, styled
 
 TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 HIGHEST = 0.8
+MARGIN = 0.2  # deviates left of and below 0
 
 
 @styled
@@ -31,7 +32,7 @@ def det_curve(
 ) -> None:
     """Plot misses against false accepts on normal-deviate axes, one point a threshold.
 
-    A rate of 0 has no place on such an axis: it is drawn at half an utterance, on the edge.
+    A rate of 0 has no place on such an axis: it is drawn where half an utterance would be.
 
     Args:
         axis: Where to draw; becomes square.
@@ -51,12 +52,11 @@ def det_curve(
     x, y = (_deviates([pair[side] for pair in pairs], least[side]) for side in (0, 1))
     axis.step(x, y, where="post", color=colour, linewidth=1.1)
     for side, line in zip(least, (axis.xaxis, axis.yaxis), strict=True):
-        kept = [tick for tick in TICKS if tick >= side]
-        line.set_major_locator(FixedLocator(ndtri(kept).tolist()))
-        line.set_major_formatter(FuncFormatter(_percent))
+        line.set_major_locator(FixedLocator(ndtri(_ticks(side)).tolist()))
+        line.set_major_formatter(FuncFormatter(functools.partial(_percent, least=side)))
         line.set_minor_locator(NullLocator())
-    axis.set_xlim(ndtri(least[0]), ndtri(HIGHEST))
-    axis.set_ylim(ndtri(least[1]), ndtri(HIGHEST))
+    axis.set_xlim(ndtri(least[0]) - MARGIN, ndtri(HIGHEST))
+    axis.set_ylim(ndtri(least[1]) - MARGIN, ndtri(HIGHEST))
     axis.set_box_aspect(1)
     if held_out is not None:
         _cross(axis, held_out, least, colour)
@@ -91,17 +91,29 @@ def gate_sheet(
         ConfigError: as `det_curve`.
     """
     figure = canvas(DOUBLE_MM, 62)
-    gate_curve(panel(figure, 12, 7, 92, 44), curve, chosen=chosen)
-    det_curve(panel(figure, 126, 7, 44, 44), curve, held_out=held_out)
+    here = chosen
+    if chosen is not None and held_out is not None:
+        here = replace(held_out, threshold=chosen.threshold)
+    gate_curve(panel(figure, 12, 7, 92, 44), curve, chosen=here)
+    axis = panel(figure, 126, 7, 44, 44)
+    det_curve(axis, curve, held_out=held_out)
+    if held_out is not None:
+        axis.set_title("dot: held out, with 95 % intervals", fontweight="normal", color=MUTED)
     return figure
+
+
+def _ticks(least: float) -> list[float]:
+    """Label 0, and what is far enough from it."""
+    return [least, *(tick for tick in TICKS if ndtri(tick) > ndtri(least) + 2 * MARGIN)]
 
 
 def _deviates(rates: Sequence[float], least: float) -> np.ndarray:
     return np.asarray(ndtri(np.clip(rates, least, 1 - least)))
 
 
-def _percent(deviate: float, _place: object) -> str:
-    return f"{FULL * float(ndtr(deviate)):.3g}"
+def _percent(deviate: float, _place: object, *, least: float) -> str:
+    share = float(ndtr(deviate))
+    return "0" if share <= least * 1.001 else f"{FULL * share:.3g}"
 
 
 def _cross(axis: Axes, found: Detection, least: tuple[float, float], colour: str) -> None:
@@ -111,29 +123,6 @@ def _cross(axis: Axes, found: Detection, least: tuple[float, float], colour: str
         for share, side in zip((found.false_accepts, found.misses), least, strict=True)
     ]
     (x, left, right), (y, low, high) = (one.tolist() for one in here)
-    axis.plot([left, right], [y, y], color=colour, linewidth=0.8, clip_on=False)
-    axis.plot([x, x], [low, high], color=colour, linewidth=0.8, clip_on=False)
-    axis.plot([x], [y], "o", color=colour, markersize=4, clip_on=False, zorder=3)
-    told = (
-        "held out:",
-        f"{_span(found.false_accepts)} unlock",
-        f"{_span(found.misses)} missed",
-    )
-    for row, line in enumerate(told):
-        axis.annotate(
-            line,
-            xy=(1, 1),
-            xycoords="axes fraction",
-            xytext=(-2, -4 - 8.5 * row),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=6.5,
-            color=MUTED if row else INK,
-        )
-
-
-def _span(share: Share) -> str:
-    dash = "\N{EN DASH}"
-    value, low, high = (FULL * end for end in share)
-    return f"{value:.1f} % ({low:.1f}{dash}{high:.1f})" if math.isfinite(value) else "none"
+    axis.plot([left, right], [y, y], color=colour, linewidth=0.8)
+    axis.plot([x, x], [low, high], color=colour, linewidth=0.8)
+    axis.plot([x], [y], "o", color=colour, markersize=4, zorder=3)

@@ -5,7 +5,12 @@ from sylvian.errors import ConfigError
 from sylvian.evaluate.abstention import risk_coverage
 from sylvian.evaluate.calibration import calibration
 from sylvian.evaluate.detection import choose_threshold, detection_curve
-from sylvian.figures.confidence import gate_curve, reliability_diagram, risk_coverage_curve
+from sylvian.figures.confidence import (
+    confidence_sheet,
+    gate_curve,
+    reliability_diagram,
+    risk_coverage_curve,
+)
 from sylvian.figures.style import SINGLE_MM, canvas, panel, plotted
 from sylvian.types import EditCounts
 
@@ -27,7 +32,7 @@ def test_reliability_lies_where_it_was_measured(axis) -> None:
     marks = next(line for line in axis.lines if line.get_marker() == "o")
     assert marks.get_xdata() == pytest.approx([100 * one.confidence for one in found.bins])
     assert marks.get_ydata() == pytest.approx([100 * one.accuracy for one in found.bins])
-    assert [text.get_text() for text in axis.texts][2] == "n = 400"
+    assert axis.texts[-1].get_text() == "n = 400"
     assert sum(numbers(axis)["n"]) == 400
 
 
@@ -54,3 +59,20 @@ def test_the_chosen_threshold_is_marked(axis) -> None:
     assert max(numbers(axis)["false_accepts"]) == 1.0
     with pytest.raises(ConfigError, match="no threshold"):
         gate_curve(axis, ())
+
+
+def test_the_sheet_shows_what_calibrate_found() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.random(300)
+    found = calibration(sure, rng.random(300) < sure, n_resamples=100)
+    counts = [EditCounts(int(place < 50), 0, 0, 5) for place in range(300)]
+    curve = risk_coverage(np.linspace(0, 1, 300), counts, n_resamples=100)
+    sheet = confidence_sheet({"before": found, "after": found}, curve, least=0.8)
+    assert [one.panel for one in plotted(sheet)] == [
+        "reliability before",
+        "reliability after",
+        "risk and coverage",
+    ]
+    assert sheet.axes[-1].lines[-1].get_xdata()[0] == 80.0
+    with pytest.raises(ConfigError, match="0 diagrams"):
+        confidence_sheet({}, curve)
