@@ -323,10 +323,11 @@ def report(runs: Sequence[RunFolder], out: Path) -> ReportResult:
         ConfigError: a run is given twice.
         CheckpointError: a run is unfinished or damaged.
     """
+    from sylvian.comparing import comparison_sheet
     from sylvian.figures.report import build_report
     from sylvian.reporting import run_report
 
-    build_report([run_report(run) for run in runs], out)
+    build_report([run_report(run) for run in runs], out, comparison=comparison_sheet(runs))
     return ReportResult(str(out), len(runs))
 
 

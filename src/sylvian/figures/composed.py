@@ -83,7 +83,7 @@ def phoneme_figure(confusions: Confusions) -> Figure:
     """Lay out the phoneme error matrix, the phonemes with most errors first, and its key."""
     figure = canvas(DOUBLE_MM, 184)
     confusion_matrix(panel(figure, 12, 18, 156, 156), confusions, order="errors")
-    confusion_key(panel(figure, 132, 2, 22, 8))
+    confusion_key(panel(figure, 124, 2, 30, 8))
     return figure
 
 
@@ -95,11 +95,11 @@ def word_figure(errors: WordErrors, *, least: int = 2) -> Figure:
         errors: What was taken for what.
         least: How often a pair has to happen to be in the second panel.
     """
-    size = 66.0
+    size = 62.0
     figure = canvas(DOUBLE_MM, size + 18)
     word_matrix(panel(figure, 11, 7, size, size), errors, n_named=0)
     kept = errors.seen(least)
-    axis = panel(figure, 90, 7, size - 9, size - 9)
+    axis = panel(figure, 84, 7, size, size)
     if kept.pairs:
         word_matrix(axis, kept, n_named=N_NAMED, note=f"{least} times or more")
         return figure
