@@ -107,6 +107,7 @@ def _trials(job: Job, decodes: Decodes) -> Iterator[DecodedTrial]:
             tokens=decodes.greedy[info.key].best.tokens,
             systems={name: lists[info.key].best.text for name, lists in stages.items()},
             candidates=tuple(h.text for h in found.hypotheses) if found else (),
+            strategy=info.strategy.value,
         )
 
 

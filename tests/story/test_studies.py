@@ -78,6 +78,31 @@ def test_table_4_has_every_row_for_both_kinds_of_speech(home: Path, sylvian: Cal
     assert {path.name for path in (home / "runs").glob("pretraining-*")} == stages
 
 
+def test_transfer_judges_each_kind_of_speech_by_models_of_it_of_the_other_and_of_both(
+    home: Path, sylvian: Call
+) -> None:
+    asked = ["study", "transfer", "corpus=synthetic", *TINY, "--seeds", 1]
+    ended = sylvian(*asked, "--json")
+    rows = {(row["speech"], row["label"]): row for row in ended.json["rows"]}
+    labels = ["from scratch", "after SSL", "after the other", "joint", "zero-shot"]
+    assert [*rows] == [(kind, label) for kind in ("attempted", "imagined") for label in labels]
+    for kind, other in (("attempted", "imagined"), ("imagined", "attempted")):
+        scratch = rows[kind, "from scratch"]
+        assert len({rows[kind, label]["counts"]["n_reference"] for label in labels}) == 1
+        assert rows[kind, "zero-shot"]["runs"] == rows[other, "from scratch"]["runs"]
+        assert rows[kind, "zero-shot"]["rate"] != scratch["rate"]
+        run = Path(rows[kind, "zero-shot"]["runs"][0])
+        assert (run / "test" / kind / "logits.safetensors").is_file()
+        after = json.loads(
+            (Path(rows[kind, "after the other"]["runs"][0]) / "env.json").read_text()
+        )
+        assert Path(after["start"]["path"]).parents[1].name == run.name
+    assert rows["attempted", "joint"]["runs"] == rows["imagined", "joint"]["runs"]
+    alone = sylvian("study", "transfer", "corpus=synthetic", "participant=M1", *TINY)
+    assert alone.status == 1
+    assert "no attempted together with imagined speech of M1" in alone.err
+
+
 def test_a_probe_compares_trunks_with_none(home: Path, sylvian: Call) -> None:
     stages = sorted(str(path) for path in (home / "runs").glob("pretraining-*"))[:2]
     asked = ["probe", *stages, "corpus=synthetic", "--epochs", 1, "--seeds", 1, "--json"]

@@ -44,6 +44,7 @@ class DecodedTrial:
         tokens: Decoded phonemes; None where none were decoded.
         systems: Sentence by each decoder, the plainest first, the one that is reported last.
         candidates: The reported decoder's list, best first; empty where there is none.
+        strategy: What the participant did; empty where unknown.
     """
 
     session: str
@@ -53,6 +54,7 @@ class DecodedTrial:
     tokens: tuple[str, ...] | None
     systems: Mapping[str, str]
     candidates: tuple[str, ...] = ()
+    strategy: str = ""
 
     @property
     def said(self) -> str:
@@ -71,7 +73,8 @@ class ErrorAnalysis:
         pairs: Phonemes taken for each other, the paper's pairs in any case.
         words: Aligned word errors.
         near: Near-homophones among the substitutions; None where nothing was substituted.
-        rates: Word error rates by `session`, `prompt_set`, `length`, `frequency`, `position`.
+        rates: Word error rates by `session`, `prompt_set`, `length`, `frequency`, `position`,
+            and by `strategy` where there are several.
         oracle: By depth of the lists; empty where there are no lists.
         repairs: What each decoder fixed and broke of what the one before it said, by its name.
     """
@@ -165,6 +168,9 @@ def _rates(
     trials: Sequence[DecodedTrial], sentences: list[tuple[str, str]], known: Mapping[str, int]
 ) -> Iterator[tuple[str, tuple[Score, ...]]]:
     yield "session", rates_by(sentences, [trial.session for trial in trials], kind="session")
+    done = [trial.strategy or "unknown" for trial in trials]
+    if len(set(done)) > 1:
+        yield "strategy", rates_by(sentences, done, kind="strategy")
     sets = [trial.prompt_set for trial in trials]
     if any(sets):
         named = [name or "unknown" for name in sets]

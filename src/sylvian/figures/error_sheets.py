@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
@@ -16,6 +16,7 @@ from sylvian.figures.confusion import Order, confusion_key, confusion_matrix
 from sylvian.figures.mistakes import near_rows, pair_rows, repair_rows
 from sylvian.figures.style import DOUBLE_MM, INK, MUTED, SINGLE_MM, canvas, panel, record, styled
 from sylvian.figures.word_errors import word_matrix
+from sylvian.types import Score
 
 ORDERS: tuple[Order, ...] = ("errors", "articulation")
 N_PAIRS = 15
@@ -46,8 +47,9 @@ def _figures(analysis: ErrorAnalysis, colour: str) -> Iterator[tuple[str, Figure
     yield from _of_words(analysis)
     yield "where", _where(analysis, colour)
     yield "sessions", _sessions(analysis, colour)
-    if analysis.rates.get("prompt_set"):
-        yield "prompt-sets", _prompt_sets(analysis, colour)
+    for kind, name in (("strategy", "strategies"), ("prompt_set", "prompt-sets")):
+        if scores := analysis.rates.get(kind):
+            yield name, _groups(scores, colour, kind.replace("_", " "))
     if analysis.oracle:
         yield "oracle", _oracle(analysis, colour)
     if analysis.repairs:
@@ -140,14 +142,13 @@ def _sessions(analysis: ErrorAnalysis, colour: str) -> Figure:
     return figure
 
 
-def _prompt_sets(analysis: ErrorAnalysis, colour: str) -> Figure:
-    scores = analysis.rates["prompt_set"]
+def _groups(scores: Sequence[Score], colour: str, kind: str) -> Figure:
     names = [group_name(score.group) for score in scores]
     left = 5 + LETTER_MM * max(map(len, names))
     figure = canvas(SINGLE_MM, 17 + 5.5 * len(scores))
     axis = panel(figure, left, 6, SINGLE_MM - left - BESIDE_MM, 5.5 * len(scores))
     paints = [colour] * len(scores)
-    error_rates(axis, scores, labels=names, colours=paints, panel="prompt set")
+    error_rates(axis, scores, labels=names, colours=paints, panel=kind)
     return figure
 
 

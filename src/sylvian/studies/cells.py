@@ -73,7 +73,7 @@ def columns(study: Study, corpus: str, overrides: Sequence[str], data: Path) -> 
                     yield Cell(participant, strategies, line, done)
     if not some:
         what = "imagined speech" if study.imagined_only else "labelled speech"
-        what = "both attempted and imagined speech" if study.transfer else what
+        what = "attempted together with imagined speech" if study.transfer else what
         raise ConfigError(f"{corpus}: no {what} of {wanted or 'anybody'} to fine-tune on")
 
 

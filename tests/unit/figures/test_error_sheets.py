@@ -43,6 +43,7 @@ def decoded(n: int = 40, *, candidates: bool = True, sets: bool = True) -> list[
                 tokens=LEXICON.phonemes(" ".join(heard)),
                 systems={"looked up": " ".join(heard), "n-gram": said},
                 candidates=(said, " ".join(true)) if candidates else (),
+                strategy=("attempted", "imagined")[trial % 3 == 0] if sets else "",
             )
         )
     return trials
@@ -84,6 +85,7 @@ def test_every_figure_has_its_numbers(tmp_path: Path) -> None:
         "near-homophones",
         "where",
         "sessions",
+        "strategies",
         "prompt-sets",
         "oracle",
         "repairs",
