@@ -53,6 +53,7 @@ def test_the_hidden_split_becomes_a_competition_file(home: Path, sylvian: Call) 
     sylvian("decode", run, "--split", "holdout", "--lm", "none")
     told = sylvian("submit", run, "--format", "b2t25", "--out", out, "--json").json
     assert (told["split"], told["n_sentences"], told["n_openings"]) == ("holdout", 6, 1)
+    assert told["n_expected"] == 6 and told["order"].startswith("order: days, each day's blocks")
     lines = out.read_text().splitlines()
     assert lines[0] == "id,text"
     assert [line.partition(",")[0] for line in lines[1:]] == list("012345")
@@ -95,6 +96,33 @@ def test_errors_are_analysed_where_there_are_labels(home: Path, sylvian: Call) -
     withheld = sylvian("errors", run, "--split", "holdout", "--out", out)
     assert withheld.status == 1
     assert "withheld" in withheld.err
+
+
+def test_a_perfect_decode_has_blanks_that_say_so(home: Path, sylvian: Call) -> None:
+    run, out = next((home / "runs").glob("tfs-*")), home / "perfect"
+    files = [run / "val" / name for name in ("greedy.jsonl", "nbest.jsonl")]
+    kept = [path.read_bytes() for path in files]
+    found = [
+        NBest(
+            info.key, (Hypothesis(normalize_sentence(info.sentence or ""), phonemes, Scores(0.0)),)
+        )
+        for info in Job.open(RunFolder(run), "val").infos
+        if (phonemes := info.phonemes)
+    ]
+    for path in files:
+        write_nbest(path, found)
+    told = sylvian("errors", run, "--split", "val", "--out", out)
+    for path, content in zip(files, kept, strict=True):
+        path.write_bytes(content)
+    assert told.status == 0 and "most confused: none" in told.out
+    assert "No error in" in (out / "phonemes-by-errors.csv").read_text()
+    numbers = json.loads((out / "errors.json").read_text())
+    assert numbers["phonemes"]["substitutions"] == numbers["words"]["n_substitutions"] == 0
+    assert {row["rate"] for rows in numbers["rates"].values() for row in rows} == {0.0}
+    absent = sylvian("errors", run, "--split", "devel", "--out", out)
+    assert (absent.status, "no trials in split 'devel'" in absent.err) == (1, True)
+    undecoded = sylvian("errors", run, "--split", "train", "--out", out)
+    assert (undecoded.status, "not decoded; run 'sylvian decode" in undecoded.err) == (1, True)
 
 
 def sure_lists(run: Path) -> None:
