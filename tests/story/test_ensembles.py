@@ -1,6 +1,7 @@
 """Two seeds become one answer: by votes, by a language model, by a question, by mean logits."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,15 @@ def test_runs_that_cannot_be_merged_are_named(home: Path, sylvian: Call) -> None
         (ensemble / "val/decode.json").unlink()
     refused = sylvian("merge", first, second, "--split", "val", "--by", "logits")
     assert (refused.status, "different n-grams" in refused.err) == (1, True)
+
+
+def test_runs_over_other_trials_are_refused(home: Path, sylvian: Call) -> None:
+    first, other = seeds(home)[0], home / "runs/benchmark"
+    shutil.copytree(first, other)
+    recipe = json.loads((other / "recipe.json").read_text())
+    text = json.dumps(recipe).replace('"splits": "bit"', '"splits": "benchmark"')
+    (other / "recipe.json").write_text(text)
+    assert sylvian("decode", other, "--split", "val", "--lm", "none").status == 0
+    refused = sylvian("merge", first, other, "--split", "val")
+    assert (refused.status, "not the trials of" in refused.err) == (1, True)
+    assert "one corpus, participant and split rule" in refused.err

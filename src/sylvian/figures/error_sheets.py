@@ -20,6 +20,7 @@ from sylvian.types import Score
 
 ORDERS: tuple[Order, ...] = ("errors", "articulation")
 N_PAIRS = 15
+FEW_DAYS = 12  # that a column has room for
 ROW_MM = 4.4
 BESIDE_MM = 36.0
 FIGURES_MM = 23.0  # a share and its interval
@@ -136,8 +137,9 @@ def _where(analysis: ErrorAnalysis, colour: str) -> Figure:
 
 
 def _sessions(analysis: ErrorAnalysis, colour: str) -> Figure:
-    figure = canvas(DOUBLE_MM, 51)
-    axis = panel(figure, 11, 6, 168, 33)
+    width = SINGLE_MM if len(analysis.rates["session"]) <= FEW_DAYS else DOUBLE_MM
+    figure = canvas(width, 51)
+    axis = panel(figure, 11, 6, width - 15, 33)
     error_by_session(axis, analysis.rates["session"], colour=colour)
     return figure
 
