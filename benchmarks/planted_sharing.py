@@ -4,14 +4,18 @@ Simulated participants attempt speech on two days and imagine it on one; a plant
 electrodes keeps its preferred direction when speech is imagined, the others turn to unrelated ones.
 For each share and training seed, phoneme error rates (greedy, half of the held-out trials, `bit`):
 
+    attempted           80 attempted sentences
     from scratch        40 imagined sentences
-    after attempted     the same, begun with the whole model of 80 attempted sentences
-    zero-shot           that model of attempted speech, asked about imagined speech
-    back                a model of imagined speech, asked about attempted speech
+    after attempted     the same, begun with the whole model of attempted speech
+    trunk alone         the same, begun with its trunk: read-ins and phoneme head are new
+    zero-shot           the model of attempted speech, asked about imagined speech
+    back                the model of imagined speech, asked about attempted speech
 
-Each is repeated with the model's electrodes shuffled before it goes on: then it knows as much of
-language, phonemes and timing, and nothing of how the electrodes are tuned. What the true electrodes
-gain over the shuffled ones is transfer of tuning. Intervals are over seeds and trials, paired.
+The read-in is where a model keeps how electrodes are tuned; the trunk knows phonemes, their order
+and timing, which the simulator leaves as they are. So the gain over the trunk alone is transfer of
+tuning, and the rest of the gain over a start from scratch is not. Chance is what the same zero-shot
+decodes are worth against other sentences of like length; silences, every fourth token, are also
+left out. Intervals are over seeds and trials, paired.
 
     python benchmarks/planted_sharing.py [--seeds 3] [--shares 0 0.5 1] [--work DIR] [--json]
 
@@ -26,15 +30,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported
-
-import numpy as np
-from safetensors.numpy import load_file, save_file
 
 from sylvian import pipeline
 from sylvian.data.synthetic import (
@@ -45,17 +46,26 @@ from sylvian.data.synthetic import (
     SyntheticConfig,
     simulate,
 )
+from sylvian.decode.greedy import greedy
 from sylvian.errors import SylvianError
-from sylvian.evaluate import bootstrap_seeds, paired_bootstrap_seeds, seeds_rate
+from sylvian.evaluate import bootstrap_seeds, count_edits, paired_bootstrap_seeds, seeds_rate
+from sylvian.jobs import Job, encode, spoken
 from sylvian.runs import RunFolder
-from sylvian.studies import LanguageModels
-from sylvian.studies.judging import judge
+from sylvian.text import SIL
 from sylvian.types import EditCounts, silent
 
 ATTEMPTED = 'strategies=["attempted","vocalized","silent"]'
 IMAGINED = 'strategies=["imagined"]'
-ROWS = ("from scratch", "after attempted", "zero-shot", "back")
-SHUFFLED = ", electrodes shuffled"
+BARE = ", no silences"
+GAINS = {  # name -> (rate without, rate with)
+    "after attempted": ("from scratch", "after attempted"),
+    "after attempted, over its trunk": ("trunk alone", "after attempted"),
+    "zero-shot": ("chance, zero-shot", "zero-shot"),
+    "back": ("chance, back", "back"),
+    f"zero-shot{BARE}": (f"chance, zero-shot{BARE}", f"zero-shot{BARE}"),
+    f"back{BARE}": (f"chance, back{BARE}", f"back{BARE}"),
+}
+NEIGHBOURS = (-2, -1, 1, 2)  # in length
 Counts = tuple[EditCounts, ...]
 
 
@@ -73,60 +83,63 @@ class Bench:
     seed: int
     epochs: int
 
-    def train(self, recipe: str, *own: str, runs: str = "runs") -> RunFolder:
+    def train(self, recipe: str, *own: str) -> RunFolder:
         """Train, or find what was trained."""
         asked = ["corpus=synthetic", "splits=bit", "train.batch_size=8"]
         asked += [f"train.epochs={self.epochs}", f"train.seed={self.seed}", *own]
-        made = pipeline.train(recipe, asked, data=self.home / "data", runs=self.home / runs)
+        made = pipeline.train(recipe, asked, data=self.home / "data", runs=self.home / "runs")
         return RunFolder(Path(made.run))
-
-    def shuffled(self, run: RunFolder) -> RunFolder:
-        """Copy a run with the electrodes of its read-in in another order."""
-        copy = RunFolder(self.home / "shuffled" / run.path.name)
-        if not copy.is_finished:
-            shutil.rmtree(copy.path, ignore_errors=True)
-            shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("test*", "val*"))
-            shuffle_electrodes(copy.best / "weights.safetensors", seed=self.seed)
-        return copy
 
     def measure(self) -> dict[str, Counts]:
         """Give every row's edits, trial by trial."""
         attempted, scratch = self.train("tfs", ATTEMPTED), self.train("tfs", IMAGINED)
-        found = {"attempted": edits(attempted, "test"), ROWS[0]: edits(scratch, "test")}
-        for name, runs in (("", "runs"), (SHUFFLED, "shuffled")):
-            first, second = attempted, scratch
-            if name:
-                first, second = self.shuffled(attempted), self.shuffled(scratch)
-            # the earlier task is found in `runs`: as it was trained, or with shuffled electrodes
-            after = self.train("cross_task_only", "start.keep=model", runs=runs)
-            found |= {
-                f"after attempted{name}": edits(after, "test"),
-                f"zero-shot{name}": edits(first, "test/imagined"),
-                f"back{name}": edits(second, "test/attempted"),
-            }
+        after = self.train("cross_task_only", "start.keep=model")
+        trunk = self.train("cross_task_only", "start.keep=trunk")
+        found = {
+            "attempted": edits(attempted, "test"),
+            "from scratch": edits(scratch, "test"),
+            "after attempted": edits(after, "test"),
+            "trunk alone": edits(trunk, "test"),
+        }
+        for name, run, split in (
+            ("zero-shot", attempted, "test/imagined"),
+            ("back", scratch, "test/attempted"),
+        ):
+            for told, heard in (("", _all), (BARE, _bare)):
+                found[f"{name}{told}"] = edits(run, split, heard=heard)
+                found[f"chance, {name}{told}"] = edits(run, split, chance=True, heard=heard)
         return found
 
 
-def shuffle_electrodes(path: Path, *, seed: int, n_features: int = 2) -> None:
-    """Put the electrodes of a model's one read-in into a random order, all features alike."""
-    weights = load_file(path)
-    prefix = "encoder.read_ins.maps.0."
-    n_inputs = weights[f"{prefix}scale"].size
-    n_channels = n_inputs // PATCH_BINS
-    order = np.random.default_rng(seed).permutation(n_channels // n_features)
-    channels = np.concatenate([order + part * len(order) for part in range(n_features)])
-    columns = (np.arange(PATCH_BINS)[:, None] * n_channels + channels).ravel()
-    for name in ("scale", "shift", "linear.weight"):
-        weights[prefix + name] = np.ascontiguousarray(weights[prefix + name][..., columns])
-    save_file(weights, path)
+def _all(tokens: Sequence[str]) -> list[str]:
+    return list(tokens)
 
 
-PATCH_BINS = 5
+def _bare(tokens: Sequence[str]) -> list[str]:
+    return [token for token in tokens if token != SIL]
 
 
-def edits(run: RunFolder, split: str) -> Counts:
-    """Count phoneme errors of greedy decoding."""
-    return judge(run, "greedy", split, LanguageModels(), silent).counts
+def edits(
+    run: RunFolder,
+    split: str,
+    *,
+    chance: bool = False,
+    heard: Callable[[Sequence[str]], list[str]] = _all,
+) -> Counts:
+    """Count phoneme errors of greedy decoding, or those of other trials' decodes of like length."""
+    job = Job.open(run, split)
+    said = {one.key: heard(greedy(one).tokens) for one in encode(job, silent)[0]}
+    infos = spoken(job.infos, split)
+    if not chance:
+        return tuple(count_edits(heard(info.phonemes or ()), said[info.key]) for info in infos)
+    ranked = sorted(infos, key=lambda info: (info.n_bins, info.key))
+    found = {}
+    for place, info in enumerate(ranked):
+        others = [ranked[(place + step) % len(ranked)] for step in NEIGHBOURS]
+        true = heard(info.phonemes or ())
+        pairs = [count_edits(true, said[other.key]) for other in others]
+        found[info.key] = sum(pairs, EditCounts())
+    return tuple(found[info.key] for info in infos)
 
 
 def participant(share: float) -> ParticipantConfig:
@@ -160,14 +173,15 @@ def prepared(share: float, work: Path) -> Path:
 
 def summed(share: float, found: Sequence[dict[str, Counts]]) -> dict[str, Any]:
     """Pool the seeds of a share."""
-    rows: dict[str, Any] = {"share": share, "n_trials": len(found[0][ROWS[0]])}
+    rows: dict[str, Any] = {"share": share, "n_trials": len(found[0]["from scratch"])}
     for name in found[0]:
         runs = [one[name] for one in found]
         rows[name] = (seeds_rate(runs), *bootstrap_seeds(runs))
-    gains = {f"{name}, tuning": (name + SHUFFLED, name) for name in ROWS[1:]}
-    gains["after attempted, all"] = (ROWS[0], "after attempted")
-    for name, (before, after) in gains.items():
-        gain = paired_bootstrap_seeds([f[before] for f in found], [f[after] for f in found])
+    for name, (before, after) in GAINS.items():
+        without, own = ([one[row] for one in found] for row in (before, after))
+        if before.startswith("chance"):  # every sentence was held against several decodes
+            own = [tuple(sum([c] * len(NEIGHBOURS), EditCounts()) for c in run) for run in own]
+        gain = paired_bootstrap_seeds(without, own)
         rows[f"gain: {name}"] = (gain.difference, gain.low, gain.high)
     return rows
 
