@@ -20,8 +20,7 @@ import numpy as np
 from sylvian import config
 from sylvian.data import prepare
 from sylvian.data.corpora import Synthetic
-from sylvian.data.synthetic import ParticipantConfig, SyntheticConfig, simulate
-from sylvian.data.synthetic.keyword import KeywordConfig
+from sylvian.data.synthetic import KeywordConfig, ParticipantConfig, SyntheticConfig, simulate
 from sylvian.decode.gate import KeywordSpotter
 from sylvian.evaluate.detection import wilson
 from sylvian.gating.hearing import Ears

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from sylvian.config import digest, dump, load
-from sylvian.data.synthetic import ParticipantConfig
-from sylvian.data.synthetic.keyword import KeywordConfig
+from sylvian.data.synthetic import KeywordConfig, ParticipantConfig
 from sylvian.data.synthetic.schedule import CUE_SET, plan
 from sylvian.errors import ConfigError
 from sylvian.text import Lexicon

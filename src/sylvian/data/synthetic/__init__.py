@@ -8,6 +8,7 @@ from sylvian.data.synthetic.config import (
     SyntheticConfig,
     WriterConfig,
 )
+from sylvian.data.synthetic.keyword import KeywordConfig
 from sylvian.data.synthetic.language import PROMPT_SETS, draw_prompts, lm_text
 from sylvian.data.synthetic.simulate import simulate
 from sylvian.data.synthetic.traits import (
@@ -22,6 +23,7 @@ __all__ = [
     "PROMPT_SETS",
     "Ceiling",
     "ImaginedConfig",
+    "KeywordConfig",
     "LatentConfig",
     "LikenessConfig",
     "MonkeyConfig",
