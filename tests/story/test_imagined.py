@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from layouts.human import imagined_sentences, write_mat
 from story.driving import SMALL, Call, speaker
 from sylvian import pipeline
 from sylvian.data.synthetic import ImaginedConfig, SyntheticConfig, simulate
 from sylvian.decode.io import read_nbest
+from sylvian.text.wordsets import FIFTY_WORDS
 
 QUICK = ("corpus=synthetic", "splits=bit", *SMALL, "train.epochs=1")
 ZERO_SHOT = "the model learnt no label of imagined speech"
@@ -90,6 +93,33 @@ def test_a_decode_held_to_some_words_writes_no_other(home: Path, sylvian: Call) 
     wrong = sylvian("decode", run, "--split", "val", "--set", "word_set=51-word")
     assert wrong.status == 1
     assert "no set of that name (50-word)" in wrong.err
+
+
+def test_the_release_of_inner_speech_from_its_files_to_a_claim(home: Path, sylvian: Call) -> None:
+    rng = np.random.default_rng(3)
+    sentences = home / "kunz" / "sentenceData"
+    for split, name, blocks in (
+        ("train", "", (1, 2, 3)),
+        ("train", "_attempted", (4, 5)),
+        ("val_50words", "", (6, 7, 8)),
+    ):
+        variables = imagined_sentences(rng, blocks=blocks)
+        write_mat(sentences / split / f"t12.2024.04.11{name}.mat", variables)
+    raw = home / "kunz"
+    assert sylvian("prepare", "kunz2025", "--raw", raw).status == 0
+    assert "12 imagined, 4 attempted; no problems" in sylvian("check", "kunz2025").out
+    quick = ("corpus=kunz2025", *SMALL, "train.epochs=1", "train.precision=fp32")
+    run = sylvian("train", "imagined", *quick, "--json").json["run"]
+    decoded = sylvian("decode", run, "--split", "test", "--json").json
+    assert (decoded["n_trials"], decoded["warnings"]) == (3, [])
+    nbests = read_nbest(Path(decoded["nbest"]))
+    said = {word for one in nbests for h in one.hypotheses for word in h.text.split()}
+    assert said <= set(FIFTY_WORDS)
+    assert sylvian("score", run, "--split", "test").status == 0
+    claim = sylvian("claim", run, "--split", "test").out
+    assert "imagined on kunz2025 (all participants; imagined; ngram): WER" in claim
+    back = sylvian("decode", run, "--split", "train/attempted", "--json").json
+    assert back["n_trials"] == 4
 
 
 def test_labels_of_an_earlier_task_were_learnt(home: Path, sylvian: Call) -> None:
