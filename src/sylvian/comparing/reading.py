@@ -63,7 +63,8 @@ class Decoded:
         if self.called is not None:
             return self.called
         n = len(self.job.members)
-        return f"ensemble of {n}" if n else self.job.recipe.name
+        name = f"ensemble of {n}" if n else self.job.recipe.name
+        return f"{name}, zero-shot" if self.job.zero_shot else name
 
     @property
     def seed(self) -> int:
@@ -137,6 +138,29 @@ def read_decoded(
         job, decodes, tuple(sorted(spoken, key=lambda one: one.info.key)), called or None
     )
     _as_scored(found, ScoreReport.read(path))
+    return found
+
+
+def read_all(
+    run: RunFolder, split: str, *, called: str | None = None, data: Path | None = None
+) -> list[Decoded]:
+    """Read a split and its strategies that were decoded apart, such as `test/imagined`.
+
+    Args:
+        run: A finished run.
+        split: The split; what was decoded as part of it is not read again.
+        called: What the system is to be called.
+        data: Folder of prepared corpora; None for where it was trained from.
+
+    Raises:
+        As `read_decoded`.
+    """
+    apart = [one for one in run.scored if one.startswith(f"{split}/")]
+    found: list[Decoded] = []
+    for own in [split, *apart] if split in run.scored or not apart else apart:
+        one = read_decoded(run, own, called=called, data=data)
+        if not one.columns.keys() <= {column for other in found for column in other.columns}:
+            found.append(one)
     return found
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sylvian.comparing.amounts import draw_amounts
 from sylvian.comparing.mistakes import draw_phonemes, draw_words
 from sylvian.comparing.panels import Comparison, columns_of, compare_runs
-from sylvian.comparing.reading import UNITS, Decoded, named, read_decoded
+from sylvian.comparing.reading import UNITS, Decoded, named, read_all
 from sylvian.comparing.representation import draw_representation, read_analysis
 from sylvian.comparing.tables import compare_tables, read_table
 from sylvian.errors import ConfigError
@@ -87,7 +87,7 @@ class Asked:
             run = RunFolder.open(name, self.home)
             if any(run.path.resolve() == one.path.resolve() for one in found):
                 raise ConfigError(f"{run.path}: given twice; name each run once")
-            found.append(read_decoded(run, self.split, called=called, data=self.data))
+            found += read_all(run, self.split, called=called, data=self.data)
         return found
 
 

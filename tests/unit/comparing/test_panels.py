@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sylvian.comparing.panels import Comparison, compare_runs
-from sylvian.comparing.reading import Decoded, read_decoded
+from sylvian.comparing.reading import Decoded, read_all, read_decoded
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate import Protocol, ScoreReport
 from sylvian.figures.comparison import SystemPanel
@@ -202,3 +202,14 @@ def test_decodes_newer_than_their_scores_are_refused(make: Maker) -> None:
     shutil.copy(scored.split("test") / "scores.json", run.split("test"))
     with pytest.raises(DataError, match="newer than its scores; run 'sylvian score"):
         read_decoded(run, "test")
+
+
+def test_speech_that_was_never_learnt_is_a_system_of_its_own(make: Maker) -> None:
+    only = 'strategies=["attempted"]'
+    learnt, new = make("tfs", S15), make("tfs", S15, only)
+    make("tfs", S15, only, split="test/imagined")
+    found = [one for run in (learnt, new) for one in read_all(run, "test")]
+    assert [one.job.split for one in found] == ["test", "test", "test/imagined"]
+    imagined = panel(compare_runs(found), "imagined", "per")
+    assert [row.name for row in imagined.rows if row.score] == ["tfs", "tfs, zero-shot"]
+    assert len(read_all(learnt, "test")) == 1
