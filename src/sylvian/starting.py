@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.outcomes import PretrainResult, TrainResult
@@ -51,8 +51,10 @@ def make_start(
     if isinstance(start, Phonemes):
         return _phonemes(recipe, start, data=data, runs=runs, progress=progress)
     if isinstance(start, EarlierTask):
-        changes = {"name": "tfs", "start": None, "strategies": start.strategies}
-        earlier = recipe.model_copy(update=changes | {"corpus": start.corpus or recipe.corpus})
+        changes: dict[str, Any] = {"name": "tfs", "start": None, "strategies": start.strategies}
+        changes |= {"corpus": start.corpus or recipe.corpus}
+        changes |= {"splits": start.splits or recipe.splits}
+        earlier = recipe.model_copy(update=changes)
         experiment = begin_experiment(earlier, data=data, runs=runs, start=None)
         return _resumable(experiment, data=data, progress=progress)
     return saved_model(start.path, runs)

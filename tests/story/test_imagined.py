@@ -120,6 +120,11 @@ def test_the_release_of_inner_speech_from_its_files_to_a_claim(home: Path, sylvi
     assert "imagined on kunz2025 (all participants; imagined; ngram): WER" in claim
     back = sylvian("decode", run, "--split", "train/attempted", "--json").json
     assert back["n_trials"] == 4
+    first = sylvian("train", "attempted", *quick, "--json").json["run"]
+    asked = (first, "--split", "test/imagined")
+    assert sylvian("decode", *asked, "--json").json["n_trials"] == 6
+    assert sylvian("score", *asked, "--json").json["zero_shot"] == ["imagined"]
+    assert sylvian("train", "cross_task_only", *quick, "--json").json["n_val"] == 3
 
 
 def test_labels_of_an_earlier_task_were_learnt(home: Path, sylvian: Call) -> None:

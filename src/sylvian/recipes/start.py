@@ -71,6 +71,11 @@ class EarlierTask(Config):
     corpus: str | None = Field(
         None, description="corpus of those trials; null: the one to be fine-tuned"
     )
+    splits: Literal["benchmark", "bit", "blocks"] | None = Field(
+        None,
+        description="rule that divides those trials; null: the one of the trials to be fine-tuned",
+        json_schema_extra=LATER,
+    )
     keep: Literal["trunk", "model"] = Field(
         "trunk",
         description="what goes on learning. trunk: as after a pretraining, with new read-ins and a "

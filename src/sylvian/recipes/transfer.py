@@ -41,14 +41,19 @@ def same_participant_ssl(corpus: str) -> Recipe:
 
 def cross_task_only(corpus: str) -> Recipe:
     """Learn attempted speech first, then imagined speech (BIT-Cross-Task-Only, Tables 4 and 9)."""
-    return _speech("cross_task_only", tfs(corpus), IMAGINED).model_copy(
-        update={"start": EarlierTask()}
-    )
+    start = EarlierTask(splits="blocks") if corpus == "kunz2025" else EarlierTask()
+    recipe = _speech("cross_task_only", tfs(corpus), IMAGINED)
+    return recipe.model_copy(update={"start": start})
 
 
 def attempted(corpus: str) -> Recipe:
-    """Learn attempted speech alone, from scratch; decodes imagined speech zero-shot."""
-    return _speech("attempted", tfs(corpus), ATTEMPTED)
+    """Learn attempted speech alone, from scratch; decodes imagined speech zero-shot.
+
+    All that the inner-speech release holds out is imagined, so epochs are chosen on its last
+    attempted blocks.
+    """
+    recipe = _speech("attempted", tfs(corpus), ATTEMPTED)
+    return recipe.model_copy(update={"splits": "blocks"}) if corpus == "kunz2025" else recipe
 
 
 def imagined(corpus: str) -> Recipe:
