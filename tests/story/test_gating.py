@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from story.driving import SMALL, Call, speaker
@@ -12,10 +14,11 @@ from sylvian.data.synthetic import SyntheticConfig, simulate
 from sylvian.data.synthetic.keyword import KeywordConfig
 from sylvian.decode.beam import FirstPass
 from sylvian.decode.gate import KeywordSpotter
+from sylvian.decode.greedy import log_softmax
 from sylvian.decode.io import read_nbest
 from sylvian.decode.lookup import Lookup
 from sylvian.gating import ClockConfig, Moment, in_order
-from sylvian.gating.hearing import Ears
+from sylvian.gating.hearing import Ears, encoder_digest
 from sylvian.jobs import Job
 from sylvian.runs import RunFolder
 from sylvian.text import Lexicon, normalize_sentence
@@ -169,6 +172,22 @@ def plant(run: Path, threshold: float, **changes: Any) -> None:
     content = json.loads(path.read_text())
     content["gate"] |= {"threshold": threshold, **changes}
     path.write_text(json.dumps(content))
+
+
+def test_runs_that_are_averaged_are_heard_together(home: Path, sylvian: Call) -> None:
+    """Twice the same encoder, averaged: the logits of one, normalised, under another digest."""
+    run, both = trained(home), home / "runs" / "both"
+    both.mkdir()
+    for name in ("recipe.json", "env.json", "trained.json"):
+        shutil.copy(run / name, both / name)
+    members = {"format": 1, "runs": [str(run)] * 2, "mean": "geometric"}
+    (both / "members.json").write_text(json.dumps(members))
+    alone, together = (Job.open(RunFolder(path), "test") for path in (run, both))
+    one, same = (Ears.open(job)(alone.infos[0]) for job in (alone, together))
+    np.testing.assert_allclose(same.values, log_softmax(one), atol=1e-5)
+    digests = {encoder_digest(RunFolder(path)) for path in (run, both)}
+    assert len(digests) == 2
+    shutil.rmtree(both)
 
 
 def test_switched_off_nothing_is_read_or_decoded(
