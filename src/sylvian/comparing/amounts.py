@@ -75,7 +75,7 @@ def _notes(table: Table, panels: Sequence[ScalingPanel]) -> Iterator[str]:
     yield (
         f"Bars and band: 95 % bootstrap intervals over {over}; {n} training{'s' * (n > 1)} of each "
         f"row, pretraining included. Filled: differs from {table.against} on the same trials at "
-        "p < 0.05, two-sided, paired, not corrected for the number of rows."
+        "p below 0.05, two-sided, paired, not corrected for the number of rows."
     )
     if len(panels) == 1:
         yield "One participant and one kind of speech only."

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from sylvian.errors import ConfigError
 from sylvian.evaluate.intervals import Difference
-from sylvian.figures.accuracy import UNITS, error_rates, nice_top
+from sylvian.figures.accuracy import error_rates, nice_top
 from sylvian.figures.representation import p_said
 from sylvian.figures.style import (
     DOUBLE_MM,
@@ -217,8 +217,3 @@ def _columns(rows: Sequence[SystemRow]) -> dict[str, list[object]]:
 
     names = ("system", "n_seeds", "change", "change_low", "change_high", "p", "note")
     return dict(zip(names, map(list, zip(*map(of, rows), strict=True)), strict=True))
-
-
-def unit_said(unit: str) -> str:
-    """Name a unit in a sentence."""
-    return UNITS[unit].lower()

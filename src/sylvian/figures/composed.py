@@ -19,6 +19,7 @@ ROW_MM = 4.6
 ABOVE_MM = 10.0
 BELOW_MM = 10.0
 GAP_MM = 3.0
+SIDE_MM = 2.0
 N_NAMED = 20
 
 
@@ -44,7 +45,7 @@ def representation_figure(
     lines = -(-len(planes) // 2)
     tall = sum(heights) + (ABOVE_MM + BELOW_MM) * len(rows) + (high + 15) * lines
     figure = canvas(DOUBLE_MM, tall)
-    width = (DOUBLE_MM - GAP_MM) / 2
+    width = (DOUBLE_MM - GAP_MM - SIDE_MM) / 2
     limits = _limits([one for line in rows for one in line])
     above = ABOVE_MM
     for line, height in zip(rows, heights, strict=True):

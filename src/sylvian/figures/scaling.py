@@ -29,8 +29,8 @@ from sylvian.types import Score
 SERIES = {"human": "o", "human + monkey": "^"}
 """Kinds of recordings, and their markers."""
 SIGNIFICANT = 0.05
-HIGH_MM = 46.0
-AROUND_MM = 21.0
+HIGH_MM = 40.0
+AROUND_MM = 19.0
 """Above and below a panel."""
 
 
