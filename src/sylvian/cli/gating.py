@@ -28,6 +28,7 @@ def learn(
     out: Annotated[
         Path | None, typer.Option("--out", help="Figure (PDF); default: beside the split's files.")
     ] = None,
+    data: MaybeData = None,
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
@@ -43,6 +44,7 @@ def learn(
             most_false=most_false,
             lexicon=lexicon,
             out=out,
+            data=data,
             progress=progress,
         )
     finish(result, json, result.text())

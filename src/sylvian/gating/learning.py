@@ -92,6 +92,7 @@ def learn_gate(
     most_false: float = 0.05,
     lexicon: Path | None = None,
     out: Path | None = None,
+    data: Path | None = None,
     progress: Progress = silent,
 ) -> LearnResult:
     """Find the score from which on a keyword unlocks; leaves `gate.json` and a figure.
@@ -106,6 +107,7 @@ def learn_gate(
             its 95 % interval is held against it.
         lexicon: Pronunciations; None for CMUdict.
         out: The figure, a PDF; None: `gate.pdf` beside the split's files.
+        data: Folder of prepared corpora; None for where the run was trained from.
         progress: Told how far the encoder is.
 
     Raises:
@@ -115,7 +117,7 @@ def learn_gate(
     """
     if split.partition("/")[0] != "val":
         raise ConfigError(f"gate: {split} is for reporting; a keyword's threshold is learnt on val")
-    job = Job.open(run, split)
+    job = Job.open(run, split, data=data)
     words = Lexicon.read(lexicon) if lexicon else Lexicon.cmudict()
     spot = KeywordSpotter(keyword, words)
     known = [info for info in job.infos if info.sentence is not None]
