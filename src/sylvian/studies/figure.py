@@ -70,4 +70,6 @@ def _kind(row: StudyRow) -> str:
 
 
 def _name(row: StudyRow) -> str:
-    return row.label if row.hours is None else f"{row.label} ({row.hours:.1f} h)"
+    if row.hours is None:
+        return row.label
+    return f"{row.label} ({row.hours:.{1 if row.hours >= 1 else 2}f} h)"
