@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sylvian import pipeline
 from sylvian.data.corpora.base import CorpusFacts, ParticipantFacts, SessionRef
 from sylvian.data.prepare import prepare
 from sylvian.data.store import PreparedCorpus
 from sylvian.decode.io import write_logits
-from sylvian.decoding import Searched, Setting, write_decodes
+from sylvian.decoding import Searched, Setting, compare, write_decodes
+from sylvian.evaluate import Protocol, score_trials
 from sylvian.jobs import Job
 from sylvian.recipes import build_recipe
 from sylvian.runs import RunFolder
@@ -137,8 +137,11 @@ class Maker:
         said = np.zeros((1, len(vocabulary)), np.float32)
         logits = [Logits(info.key, said, 0.1, vocabulary) for info in job.infos[:1]]
         write_logits(job.folder / "logits.safetensors", logits)
-        if score:
-            pipeline.score(run, split)
+        if score:  # as `sylvian score` does, with fewer resamples
+            heard = {one.key: one for one in lists}
+            report = score_trials(compare(job, heard), training_sentences=(), n_resamples=50)
+            report.write(job.folder / "scores.json")
+            Protocol.open(run.path).opened(split, heard)
         return run
 
 
