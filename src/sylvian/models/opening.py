@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
-from sylvian.config import Config
+from sylvian.config import LATER, Config
 from sylvian.models.audio_llms import TABLES, load_audio_llm
 from sylvian.models.backbones import Backbone
 from sylvian.models.hub import OFFLINE, Where, find_model, load_causal, require_transformers
@@ -44,6 +44,7 @@ class BackboneConfig(Config):
         description="how the language model computes attention. auto: as transformers chooses; "
         "eager: trains a third faster on a CPU where prompts are short, in memory that grows with "
         "their square",
+        json_schema_extra=LATER,
     )
 
 
