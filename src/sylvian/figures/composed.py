@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sylvian.evaluate.confusion import Confusions
@@ -68,15 +69,21 @@ def representation_figure(
     for place, plane in enumerate(planes):
         top = above - 1 + (high + 15) * (place // 2)
         axis = panel(figure, 8 + (side + 7) * (place % 2), top, side, high)
-        words_in_plane(
-            axis, plane.found, plane.words, plane.tasks, note=plane.note, panel=plane.note
-        )
-        if place == 0 and len(set(plane.tasks)) > 1:
-            axis.legend(
-                loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=2, handletextpad=0.0,
-                columnspacing=0.6, borderaxespad=0.2,
-            )  # fmt: skip
+        _plane(axis, plane, key=place == 0)
     return figure
+
+
+def _plane(axis: Axes, plane: Plane, *, key: bool) -> None:
+    words_in_plane(axis, plane.found, plane.words, plane.tasks, note=plane.note, panel=plane.note)
+    if key and len(set(plane.tasks)) > 1:
+        axis.legend(
+            loc="lower right",
+            bbox_to_anchor=(1.02, 1.0),
+            ncols=2,
+            handletextpad=0.0,
+            columnspacing=0.6,
+            borderaxespad=0.2,
+        )
 
 
 @styled
