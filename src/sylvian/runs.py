@@ -34,6 +34,7 @@ except ImportError:  # not on Windows, where nothing then keeps two commands apa
 
 FORMAT = 1
 LOCK = "in-use.lock"
+ANALYSES = "analyses"  # folder of what `analyse` wrote
 PRETRAINING = "pretraining"
 _PACKAGES = ("sylvian", "torch", "lightning", "numpy", "numba", "h5py", "safetensors")
 

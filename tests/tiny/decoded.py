@@ -105,6 +105,7 @@ class Maker:
         score: bool = True,
         tokens: tuple[str, ...] | None = None,
         data: Path | None = None,
+        hours: float | None = None,
     ) -> RunFolder:
         """Decode a share of the words and phonemes of a split wrong.
 
@@ -117,6 +118,7 @@ class Maker:
             score: Whether it is scored, too.
             tokens: What the head says; None for the 41 phonemes.
             data: Other recordings.
+            hours: How long it was pretrained on; None: not at all.
         """
         assigned = ["corpus=synthetic", "splits=bit", f"train.seed={seed}", *more]
         recipe = build_recipe(kind, assigned)
@@ -126,7 +128,8 @@ class Maker:
         if score and (run.split(split) / "scores.json").is_file():
             return run
         told = {"participants": ["S15"], "title": "Made up", "licence": "", "citation": ""}
-        run.create(recipe, data=folder, data_digest=corpus.digest, facts=told)
+        start = None if hours is None else self._pretrained(hours)
+        run.create(recipe, data=folder, data_digest=corpus.digest, facts=told, start=start)
         run.write("trained.json", {"val_per": 0.5, "seconds": 1.0, "n_impossible": 0})
         job = Job.open(run, split)
         rng = np.random.default_rng([seed, 3])
@@ -143,6 +146,13 @@ class Maker:
             report.write(job.folder / "scores.json")
             Protocol.open(run.path).opened(split, heard)
         return run
+
+    def _pretrained(self, hours: float) -> dict[str, str]:
+        """Leave a pretraining of so many hours, and say where its weights would be."""
+        folder = self.runs / f"pretraining-{hours:g}"
+        folder.mkdir(parents=True, exist_ok=True)
+        RunFolder(folder).write("trained.json", {"hours": hours, "val_r2": 0.1})
+        return {"path": str(folder / "checkpoint" / "best"), "digest": "0"}
 
 
 def _heard(info: TrialInfo, rng: np.random.Generator, wrong: float) -> NBest:

@@ -27,6 +27,7 @@ from sylvian.decode.files import whole
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate.protocol import Protocol
 from sylvian.representations import Representations, every_strategy, represent, text_vectors
+from sylvian.runs import ANALYSES as KEPT
 from sylvian.runs import environment
 from sylvian.types import Progress, silent
 
@@ -98,7 +99,7 @@ def analyse(
     runs: Sequence[RunFolder],
     split: str,
     *,
-    out: Path,
+    out: Path | None = None,
     llm: str = LLM,
     participant: str | None = None,
     overrides: Sequence[str] = (),
@@ -114,7 +115,8 @@ def analyse(
         analysis: One of `ANALYSES`.
         runs: Finished runs; `cka` takes one or two.
         split: The split.
-        out: Folder to write to.
+        out: Folder to write to; None: `analyses` in the folder of the first run, where `figure`
+            looks for it.
         llm: Language model that `rsa` compares with.
         participant: Whose trials; None where a run has one participant.
         overrides: Dotted `key=value` of `AnalyseConfig`.
@@ -153,7 +155,8 @@ def analyse(
             Path(runs[0].environment["data"]), runs[0].environment["data_digest"]
         ),
     }
-    files = _write(finding, out / f"{analysis}-{split.replace('/', '-')}", told)
+    folder = runs[0].path / KEPT if out is None else out
+    files = _write(finding, folder / f"{analysis}-{split.replace('/', '-')}", told)
     rows = tuple(plain(row) for row in finding.rows)
     return AnalysisResult(analysis, split, rows, tuple(map(str, files)), finding.notes)
 

@@ -20,7 +20,12 @@ def analyse(
         ),
     ],
     run: Annotated[list[str], typer.Argument(help="One or more runs; cka takes one or two.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for JSON, CSV, PDF and PNG.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for JSON, CSV, PDF and PNG; default: analyses/ in the first run."
+        ),
+    ] = None,
     split: Split = "val",
     llm: Annotated[
         str,

@@ -30,8 +30,8 @@ def figure(
     source: Annotated[
         list[str],
         typer.Argument(
-            help="Runs, or NAME=RUN to name a system (figures 2, 3, 6, 7); JSON files of `study "
-            "--out` (2, 3, 8) or of `analyse rsa` and `analyse pca` (4)."
+            help="Runs, or NAME=RUN to name a system; or JSON files of `study --out` (2, 3, 8) or "
+            "of `analyse rsa` and `analyse pca` (4; those kept in runs are found)."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for PDF, PNG and CSV.")],

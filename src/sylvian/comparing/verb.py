@@ -8,26 +8,28 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sylvian.comparing.amounts import draw_amounts
+from sylvian.comparing.amounts import Drawn as Amounts
+from sylvian.comparing.amounts import draw_amounts, draw_amounts_of
 from sylvian.comparing.mistakes import draw_phonemes, draw_words
 from sylvian.comparing.panels import Comparison, columns_of, compare_runs
 from sylvian.comparing.reading import UNITS, Decoded, named, read_all
-from sylvian.comparing.representation import draw_representation, read_analysis
+from sylvian.comparing.representation import TAKEN, draw_representation, read_analysis
 from sylvian.comparing.tables import compare_tables, read_table
 from sylvian.errors import ConfigError
 from sylvian.figures.comparison import comparison_figure
 from sylvian.figures.footnotes import add_notes
 from sylvian.figures.style import save
+from sylvian.runs import ANALYSES as KEPT
 from sylvian.runs import RunFolder
 
 RUNS, STUDY, ANALYSES = "runs", "a study's table", "files of analyse rsa and analyse pca"
 FIGURES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "figure2": ("systems beside each other, attempted and imagined speech apart", (RUNS, STUDY)),
     "figure3": ("parts of the end-to-end system", (RUNS, STUDY)),
-    "figure4": ("similarity to a language model, and words in a plane", (ANALYSES,)),
+    "figure4": ("similarity to a language model, and words in a plane", (RUNS, ANALYSES)),
     "figure6": ("phoneme error matrix", (RUNS,)),
     "figure7": ("word error matrix", (RUNS,)),
-    "figure8": ("error rate against hours of pretraining", (STUDY,)),
+    "figure8": ("error rate against hours of pretraining", (RUNS, STUDY)),
 }
 """Each figure: what it shows, and what it is made from."""
 
@@ -90,6 +92,24 @@ class Asked:
             found += read_all(run, self.split, called=called, data=self.data)
         return found
 
+    def analyses(self) -> list[Path]:
+        """Find what `analyse` left in the runs.
+
+        Raises:
+            ConfigError: nothing for that split is in any of them.
+        """
+        folders = [RunFolder.open(named(one)[1], self.home).path / KEPT for one in self.runs]
+        stem = self.split.replace("/", "-")
+        paths = [folder / f"{kind}-{stem}.json" for folder in folders for kind in TAKEN]
+        found = [path for path in paths if path.is_file()]
+        if not found:
+            run = folders[0].parent
+            raise ConfigError(
+                f"{run}: {self.split} was not analysed; run 'sylvian analyse rsa {run} --split "
+                f"{self.split}' and the same with pca first"
+            )
+        return found
+
 
 Drawn = tuple[Figure, tuple[str, ...], bool, str]
 """A figure, its notes, whether nobody was recorded, and the split."""
@@ -114,7 +134,7 @@ def make_figure(
     Args:
         name: One of `FIGURES`.
         sources: Run folders, or their names below `runs`, or `NAME=RUN` to name a system; or JSON
-            files that a study or an analysis wrote.
+            files that a study or an analysis wrote. Figure 4 of runs takes the analyses in them.
         out: Folder to write to.
         runs: Folder of runs.
         split: The split of the runs; files know their own.
@@ -169,18 +189,27 @@ def _draw(name: str, asked: Asked) -> Drawn:
     if name in ("figure2", "figure3"):
         return _comparison(name, asked)
     if name == "figure4":
-        analyses = [read_analysis(path) for path in asked.files]
+        analyses = [read_analysis(path) for path in asked.files or asked.analyses()]
         return *draw_representation(analyses, asked.home), analyses[0].split
     if name == "figure8":
-        if len(asked.files) > 1:
-            raise ConfigError(f"figure8: {len(asked.files)} files; draw one study at a time")
-        table = read_table(asked.files[0])
-        drawn = draw_amounts(table, participant=asked.participant, speech=asked.speech)
-        return *drawn, table.split
+        return _amounts(asked)
     found = asked.decoded()
     columns = columns_of(found, asked.participant, asked.speech)
     figure, notes = (draw_phonemes if name == "figure6" else draw_words)(found, columns)
     return figure, notes, any(one.is_simulated for one in found), asked.split
+
+
+def _amounts(asked: Asked) -> Drawn:
+    only = {"participant": asked.participant, "speech": asked.speech}
+    if len(asked.files) > 1:
+        raise ConfigError(f"figure8: {len(asked.files)} files; draw one study at a time")
+    drawn: Amounts
+    if asked.files:
+        table = read_table(asked.files[0])
+        drawn, split = draw_amounts(table, **only), table.split
+    else:
+        drawn, split = draw_amounts_of(asked.decoded(), **only), asked.split
+    return *drawn, split
 
 
 def _comparison(name: str, asked: Asked) -> Drawn:

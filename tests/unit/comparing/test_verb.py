@@ -180,6 +180,39 @@ def test_figure_8_draws_a_study_of_amounts(tmp_path: Path) -> None:
     assert {row["share_percent"] for row in drawn if row["series"] == "human"} == {"10", "100"}
 
 
+def test_figure_8_draws_runs(make: Maker, tmp_path: Path) -> None:
+    only_people = "start.mix.species=human"
+    amounts = (("start.mix.human_fraction=0.5", 0.2, only_people), ("start.mix.seed=0", 1.5))
+    runs = [make("tfs", S15, seed=seed, wrong=0.4) for seed in (0, 1)]
+    for setting, hours, *more in amounts:
+        runs += [
+            make("all", S15, setting, *more, seed=seed, wrong=0.1, hours=hours) for seed in (0, 1)
+        ]
+    result = make_figure("figure8", [str(run.path) for run in runs], out=tmp_path)
+    drawn = [row for row in rows_of(result) if row["series"] and row["panel"].count("attempted")]
+    assert {(row["series"], row["share_percent"], row["hours"]) for row in drawn} >= {
+        ("human", "50", "0.2"),
+        ("human + monkey", "100", "1.5"),
+    }
+    assert any("2 trainings of each row" in note for note in result.notes)
+    with pytest.raises(ConfigError, match="runs of one system without pretraining are needed"):
+        make_figure("figure8", [str(run.path) for run in runs[2:]], out=tmp_path)
+    gru = make("rnn", S15)
+    with pytest.raises(ConfigError, match="here are rnn, tfs; add such runs, or leave"):
+        make_figure("figure8", [str(runs[0].path), str(gru.path)], out=tmp_path)
+
+
+def test_figure_4_finds_the_analyses_kept_in_runs(make: Maker, tmp_path: Path) -> None:
+    run = make("tfs", S15, wrong=0.35)
+    with pytest.raises(ConfigError, match="val was not analysed; run 'sylvian analyse rsa"):
+        make_figure("figure4", [str(run.path)], out=tmp_path, split="val")
+    (run.path / "analyses").mkdir()
+    for kind in ("rsa", "pca"):
+        analysis(run.path / "analyses" / f"{kind}-val.json", kind, [str(run.path)])
+    result = make_figure("figure4", [str(run.path)], out=tmp_path, split="val")
+    assert sum(row["word"] == "bat" for row in rows_of(result)) == 4
+
+
 def test_an_unknown_figure_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no figure 'figure5'; there are: figure2") as refused:
         make_figure("figure5", ["x"], out=tmp_path)
@@ -189,7 +222,6 @@ def test_an_unknown_figure_lists_the_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sources", "told"),
     [
-        ("figure4", ["runs/tfs"], "made from files of analyse rsa and analyse pca, got runs/tfs"),
         ("figure6", ["a.json"], "made from runs, got a.json, a file"),
         ("figure2", ["a.json", "runs/tfs"], "runs or a study's table, got runs and files together"),
         ("figure8", [], "a study's table, got nothing"),
