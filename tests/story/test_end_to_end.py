@@ -11,6 +11,7 @@ from story.driving import Call, speaker
 from sylvian.data.synthetic import SyntheticConfig, simulate
 from sylvian.decode.io import read_nbest
 from sylvian.pipeline import prepare_corpus
+from sylvian.text.wordsets import WORD_SETS
 
 WHO, WHAT, WHERE = (
     ("I am", "They are", "We are"),
@@ -79,13 +80,10 @@ def test_phonemes_then_sentences_then_both_together(home: Path, sylvian: Call) -
     pronounced.write_text("GOING G OW1 IH0 NG\nHOME HH OW1 M\n")
     held = ("--lexicon", pronounced, "--set", "words=lexicon")
     assert sylvian("decode", run, "--split", "val", *held).status == 0
-    written = {
-        w
-        for n in read_nbest(run / "val" / "nbest.jsonl")
-        for h in n.hypotheses
-        for w in h.text.split()
-    }
-    assert written <= {"going", "home"}
+    assert _written(run) <= {"going", "home"}
+    fifty = ("--set", "word_set=50-word")
+    assert sylvian("decode", run, "--split", "val", *fifty).status == 0
+    assert _written(run) <= set(WORD_SETS["50-word"])
     llm.rename(home / "moved")
     gone = sylvian("decode", run, "--split", "val")
     assert gone.status != 0 and str(llm) in gone.err
@@ -107,6 +105,12 @@ def test_phonemes_then_sentences_then_both_together(home: Path, sylvian: Call) -
     assert score["decoder"] == "end-to-end + cascade"
     assert sylvian("report", run, "--out", home / "report.html").status == 0
     assert "WER" in sylvian("show", run).out
+
+
+def _written(run: Path) -> set[str]:
+    """Find every word of every hypothesis for val."""
+    lists = read_nbest(run / "val" / "nbest.jsonl")
+    return {word for one in lists for h in one.hypotheses for word in h.text.split()}
 
 
 def test_what_does_not_fit_is_said_before_the_phoneme_stage(home: Path, sylvian: Call) -> None:

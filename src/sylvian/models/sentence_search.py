@@ -146,7 +146,8 @@ class Search(ABC):
         row = log_probs[own.row]
         if self.words is None:
             return row
-        allowed = self.words.allowed(own.tokens).to(row.device)
+        room = self.cap - len(own.tokens)
+        allowed = self.words.allowed(own.tokens, room=room).to(row.device)
         return torch.full_like(row, -math.inf).index_copy(0, allowed, row[allowed])
 
     @abstractmethod

@@ -67,13 +67,8 @@ def test_only_known_words_are_written(speech, config):
     assert any(c.text for own in held for c in own.candidates)
     for own in held:
         assert own.candidates
-        for candidate in own.candidates:
-            *whole, last = candidate.text.split() or [""]
-            assert set(whole) <= set(WORDS)
-            if candidate.finished and last:
-                assert last in WORDS
-            else:
-                assert any(word.startswith(last) for word in WORDS)
+        for candidate in own.candidates:  # finished, or cut short by the cap
+            assert set(candidate.text.split()) <= set(WORDS)
 
 
 @every_config
@@ -84,6 +79,27 @@ def test_a_sentence_keeps_the_number_it_has_without_the_constraint(speech, confi
     truth = score_sentences(speech, batch(), [[c.text for c in own] for own in finished])
     for own, numbers in zip(finished, truth, strict=True):
         assert [c.nats for c in own] == pytest.approx(numbers, abs=1e-3)
+
+
+@pytest.mark.parametrize("room", range(1, 13))
+@every_config
+def test_no_word_is_left_unfinished_where_the_room_ends(speech, config, room):
+    rule = WordConstraint(speech.prompt, ("yesterday", "a"))
+    tight = config.model_copy(update={"least_tokens": room, "most_tokens": room})
+    for own in generate(speech, batch(), tight, words=rule):
+        assert own.candidates
+        assert {word for c in own.candidates for word in c.text.split()} <= {"yesterday", "a"}
+
+
+def test_a_word_is_begun_only_where_it_fits():
+    own = prompt()
+    rule = WordConstraint(own, ("yesterday", "a"))
+    long, short = own.encode("yesterday"), own.encode("a")
+    assert len(short) < len(long)
+    fits = rule.allowed((), room=len(long)).tolist()
+    assert {long[0], short[0], own.end} == set(fits)
+    assert long[0] not in rule.allowed((), room=len(long) - 1).tolist()
+    assert rule.allowed(long[:1], room=len(long) - 1).tolist() == [long[1]]
 
 
 def test_no_words_at_all_is_an_error():
