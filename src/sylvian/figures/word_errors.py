@@ -53,7 +53,8 @@ def word_matrix(axis: Axes, errors: WordErrors, *, n_named: int = 20, note: str 
     _letters(axis, words)
     axis.set_xlabel("True word, alphabetical")
     axis.set_ylabel("Decoded word, alphabetical")
-    told = f"{errors.n_substitutions:,} substitutions, {len(errors.pairs):,} pairs"
+    n, n_pairs = errors.n_substitutions, len(errors.pairs)
+    told = f"{n:,} substitution{'s' * (n != 1)}, {n_pairs:,} pair{'s' * (n_pairs != 1)}"
     axis.set_title(told + (f", {note}" if note else ""), fontweight="normal", color=MUTED)
     often = [one for one in ranked if one[2] > 1]
     _listed(axis, (often or ranked)[:n_named])
