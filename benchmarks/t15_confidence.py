@@ -174,7 +174,7 @@ def _closeness(said: Sequence[str], wanted: Sequence[str]) -> float:
 def draw(found: dict[str, Any], out: Path) -> None:
     """Draw reliability before and after, risk against coverage, and the gate."""
     name = next(iter(SYSTEMS))
-    figure = canvas(DOUBLE_MM, 126)
+    figure = canvas(DOUBLE_MM, 136)
     shown = {
         "Sentences, votes": found["sentences"][name]["calibration"]["votes as they are"],
         "Sentences, isotonic, cross-fitted": found["sentences"][name]["calibration"]["isotonic"],
@@ -185,7 +185,7 @@ def draw(found: dict[str, Any], out: Path) -> None:
     }
     for place, (title, one) in enumerate(shown.items()):
         row, column = place % 2, place // 2
-        axis = panel(figure, 12 + 60 * column, 7 + 62 * row, 44, 44)
+        axis = panel(figure, 12 + 60 * column, 7 + 68 * row, 44, 44)
         reliability_diagram(axis, one, title=title)
     save(figure, out / "reliability.pdf")
     curves: dict[str, Sequence[Covered]] = {

@@ -18,7 +18,6 @@ from sylvian.evaluate.resampling import Share
 from sylvian.figures.style import DOUBLE_MM, INK, MUTED, RULE, canvas, panel, record, styled
 
 FULL = 100.0
-FREE = 0.1  # overconfidence from which the upper left is the free corner
 Dashes = str | tuple[int, tuple[float, ...]]
 LINES: tuple[Dashes, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
 
@@ -58,18 +57,16 @@ def reliability_diagram(
     axis.set_xlabel("Confidence (%)")
     axis.set_ylabel("Right (%)")
     axis.set_title(title)
-    above = found.accuracy < found.mean_confidence - FREE  # the curve is in the lower right
-    for row, line in enumerate(_told(found)):
+    for row, line in enumerate(_told(found)):  # below: bars may be anywhere inside
         axis.annotate(
             line,
-            xy=(0, 1) if above else (1, 0),
+            xy=(0, 0),
             xycoords="axes fraction",
-            xytext=(4, -6 - 8.5 * row) if above else (-3, 30 - 8.5 * row),
+            xytext=(0, -30 - 8.5 * row),
             textcoords="offset points",
-            ha="left" if above else "right",
             va="center",
             fontsize=6.5,
-            color=INK if row < 2 else MUTED,
+            color=MUTED if row else INK,
         )
     _record_reliability(axis, found, title)
 
@@ -195,7 +192,7 @@ def confidence_sheet(
     """
     if not 1 <= len(calibrations) <= 3:
         raise ConfigError(f"confidence: {len(calibrations)} diagrams to draw; give one to three")
-    figure = canvas(DOUBLE_MM, 50)
+    figure = canvas(DOUBLE_MM, 57)
     for place, (title, found) in enumerate(calibrations.items()):
         reliability_diagram(panel(figure, 11 + 45 * place, 7, 33, 33), found, title=title)
     axis = panel(figure, 147, 7, 32, 33)
@@ -221,10 +218,8 @@ def _told(found: Calibration) -> tuple[str, ...]:
     dash = "\N{EN DASH}"
     span = f"{FULL * found.ece_low:.1f}{dash}{FULL * found.ece_high:.1f}"
     return (
-        f"ECE {FULL * found.ece:.1f} %",
-        f"({span})",
-        f"by chance {FULL * found.by_chance:.1f} %",
-        f"n = {found.n:,}",
+        f"ECE {FULL * found.ece:.1f} % ({span})",
+        f"by chance {FULL * found.by_chance:.1f} %, n = {found.n:,}",
     )
 
 

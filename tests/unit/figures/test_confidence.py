@@ -32,7 +32,12 @@ def test_reliability_lies_where_it_was_measured(axis) -> None:
     marks = next(line for line in axis.lines if line.get_marker() == "o")
     assert marks.get_xdata() == pytest.approx([100 * one.confidence for one in found.bins])
     assert marks.get_ydata() == pytest.approx([100 * one.accuracy for one in found.bins])
-    assert axis.texts[-1].get_text() == "n = 400"
+    first, second = axis.texts
+    assert first.get_text().startswith(f"ECE {100 * found.ece:.1f} % (")
+    assert second.get_text() == f"by chance {100 * found.by_chance:.1f} %, n = 400"
+    axis.get_figure().canvas.draw()
+    labels = axis.xaxis.get_tightbbox()  # nothing crosses the numbers, wherever the bars are
+    assert all(text.get_window_extent().y1 <= labels.y0 for text in axis.texts)
     assert sum(numbers(axis)["n"]) == 400
 
 
