@@ -26,36 +26,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported
-
-from sylvian import pipeline
-from sylvian.data.synthetic import (
-    ImaginedConfig,
-    NeuralConfig,
-    ParticipantConfig,
-    SpeechConfig,
-    SyntheticConfig,
-    simulate,
+from _sharing import (
+    ATTEMPTED,
+    IMAGINED,
+    NEIGHBOURS,
+    Bench,
+    Counts,
+    chance,
+    errors,
+    hear,
+    prepared,
 )
-from sylvian.decode.greedy import greedy
 from sylvian.errors import SylvianError
-from sylvian.evaluate import bootstrap_seeds, count_edits, paired_bootstrap_seeds, seeds_rate
-from sylvian.jobs import Job, encode, spoken
-from sylvian.runs import RunFolder
-from sylvian.text import SIL
-from sylvian.types import EditCounts, silent
+from sylvian.evaluate import bootstrap_seeds, paired_bootstrap_seeds, seeds_rate
+from sylvian.types import EditCounts
 
-ATTEMPTED = 'strategies=["attempted","vocalized","silent"]'
-IMAGINED = 'strategies=["imagined"]'
 BARE = ", no silences"
 GAINS = {  # name -> (rate without, rate with)
     "after attempted": ("from scratch", "after attempted"),
@@ -65,110 +56,28 @@ GAINS = {  # name -> (rate without, rate with)
     f"zero-shot{BARE}": (f"chance, zero-shot{BARE}", f"zero-shot{BARE}"),
     f"back{BARE}": (f"chance, back{BARE}", f"back{BARE}"),
 }
-NEIGHBOURS = (-2, -1, 1, 2)  # in length
-Counts = tuple[EditCounts, ...]
 
 
-@dataclass(frozen=True)
-class Bench:
-    """One planted share and one training seed.
-
-    Attributes:
-        home: Folder of the share's recordings and runs.
-        seed: Training seed.
-        epochs: Passes over the training sentences.
-    """
-
-    home: Path
-    seed: int
-    epochs: int
-
-    def train(self, recipe: str, *own: str) -> RunFolder:
-        """Train, or find what was trained."""
-        asked = ["corpus=synthetic", "splits=bit", "train.batch_size=8"]
-        asked += [f"train.epochs={self.epochs}", f"train.seed={self.seed}", *own]
-        made = pipeline.train(recipe, asked, data=self.home / "data", runs=self.home / "runs")
-        return RunFolder(Path(made.run))
-
-    def measure(self) -> dict[str, Counts]:
-        """Give every row's edits, trial by trial."""
-        attempted, scratch = self.train("tfs", ATTEMPTED), self.train("tfs", IMAGINED)
-        after = self.train("cross_task_only", "start.keep=model")
-        trunk = self.train("cross_task_only", "start.keep=trunk")
-        found = {
-            "attempted": edits(attempted, "test"),
-            "from scratch": edits(scratch, "test"),
-            "after attempted": edits(after, "test"),
-            "trunk alone": edits(trunk, "test"),
-        }
-        for name, run, split in (
-            ("zero-shot", attempted, "test/imagined"),
-            ("back", scratch, "test/attempted"),
-        ):
-            for told, heard in (("", _all), (BARE, _bare)):
-                found[f"{name}{told}"] = edits(run, split, heard=heard)
-                found[f"chance, {name}{told}"] = edits(run, split, chance=True, heard=heard)
-        return found
-
-
-def _all(tokens: Sequence[str]) -> list[str]:
-    return list(tokens)
-
-
-def _bare(tokens: Sequence[str]) -> list[str]:
-    return [token for token in tokens if token != SIL]
-
-
-def edits(
-    run: RunFolder,
-    split: str,
-    *,
-    chance: bool = False,
-    heard: Callable[[Sequence[str]], list[str]] = _all,
-) -> Counts:
-    """Count phoneme errors of greedy decoding, or those of other trials' decodes of like length."""
-    job = Job.open(run, split)
-    said = {one.key: heard(greedy(one).tokens) for one in encode(job, silent)[0]}
-    infos = spoken(job.infos, split)
-    if not chance:
-        return tuple(count_edits(heard(info.phonemes or ()), said[info.key]) for info in infos)
-    ranked = sorted(infos, key=lambda info: (info.n_bins, info.key))
-    found = {}
-    for place, info in enumerate(ranked):
-        others = [ranked[(place + step) % len(ranked)] for step in NEIGHBOURS]
-        true = heard(info.phonemes or ())
-        pairs = [count_edits(true, said[other.key]) for other in others]
-        found[info.key] = sum(pairs, EditCounts())
-    return tuple(found[info.key] for info in infos)
-
-
-def participant(share: float) -> ParticipantConfig:
-    """Plan who attempts speech on two days and imagines it on one between them."""
-    return ParticipantConfig(
-        name="S15",
-        layout="card2024",
-        sessions=3,
-        train_trials=40,
-        eval_trials=80,
-        hidden_trials=0,
-        max_words=4,
-        fifty_share=1.0,
-        train_only_sessions=(),
-        block_trials=20,
-        speech=SpeechConfig(words_per_minute=90.0),
-        neural=NeuralConfig(snr=2.0),
-        imagined=ImaginedConfig(sessions=(1,), depth=0.7, turnover=1.0 - share, turn=1.0),
-    )
-
-
-def prepared(share: float, work: Path) -> Path:
-    """Simulate and prepare the participant of a share, once."""
-    home = work / f"share-{share:g}"
-    if not (home / "data").is_dir():
-        shutil.rmtree(home, ignore_errors=True)
-        simulate(SyntheticConfig(participants=(participant(share),)), home / "raw")
-        pipeline.prepare_corpus("synthetic", raw=home / "raw", data=home / "data", jobs=1)
-    return home
+def measure(bench: Bench) -> dict[str, Counts]:
+    """Give every row's edits, trial by trial."""
+    attempted, scratch = bench.train("tfs", ATTEMPTED), bench.train("tfs", IMAGINED)
+    after = bench.train("cross_task_only", "start.keep=model")
+    trunk = bench.train("cross_task_only", "start.keep=trunk")
+    found = {
+        "attempted": errors(hear(attempted, "test")),
+        "from scratch": errors(hear(scratch, "test")),
+        "after attempted": errors(hear(after, "test")),
+        "trunk alone": errors(hear(trunk, "test")),
+    }
+    for name, run, split in (
+        ("zero-shot", attempted, "test/imagined"),
+        ("back", scratch, "test/attempted"),
+    ):
+        for told, silences in (("", True), (BARE, False)):
+            heard = hear(run, split, silences=silences)
+            found[f"{name}{told}"] = errors(heard)
+            found[f"chance, {name}{told}"] = chance(heard)
+    return found
 
 
 def summed(share: float, found: Sequence[dict[str, Counts]]) -> dict[str, Any]:
@@ -215,7 +124,7 @@ def main() -> int:
     try:
         for seed in range(asked.seeds):
             for share, own in found.items():
-                own.append(Bench(prepared(share, work), seed, asked.epochs).measure())
+                own.append(measure(Bench(prepared(share, work), seed, asked.epochs)))
                 print(f"seed {seed}, share {share:g}: done", file=sys.stderr, flush=True)
     except SylvianError as failure:
         print(failure, file=sys.stderr)
