@@ -25,7 +25,7 @@ No part of the verdict: the first measure again, the way back (imagined -> attem
 `--learnt` the gain of a start from the whole model of attempted speech over one from its trunk
 alone, after the same training on imagined speech.
 
-    python benchmarks/sharing_people.py [--people 9 10 11 12 13 14 15 16] [--work DIR] [--learnt] [--json]
+    python benchmarks/sharing_people.py [--people 9 10 ... 16] [--work DIR] [--learnt] [--json]
 
 A repeated command goes on where it was interrupted; two with different people may share a folder.
 """

@@ -63,8 +63,8 @@ def audit_errors(run: RunFolder, split: str, out: Path) -> ErrorsResult:
         out: Folder to write to.
 
     Raises:
-        DataError: the split was not decoded, its labels are withheld, or it has fewer than two
-            sentences.
+        DataError: the split was not decoded, its labels are withheld, or it has fewer than
+            `LEAST_TRIALS` sentences.
     """
     job = Job.open(run, split)
     trials = list(_trials(job, read_decodes(job)))

@@ -37,7 +37,7 @@ from sylvian.evaluate.protocol import Protocol
 from sylvian.evaluate.recalibration import Logistic, cross_fitted, fit_logistic
 from sylvian.jobs import Job
 from sylvian.runs import RunFolder
-from sylvian.text import is_cue, normalize_sentence
+from sylvian.text import counted, is_cue, normalize_sentence
 from sylvian.types import NBest, TrialInfo, TrialKey
 
 NAME = "confidence.json"
@@ -249,8 +249,8 @@ def _labelled(job: Job) -> list[TrialInfo]:
     known = [info for info in job.infos if info.sentence and not is_cue(info.sentence)]
     if len(known) < 2 * FOLDS:
         raise DataError(
-            f"{job.folder}: {len(known)} sentences are known, {2 * FOLDS} or more are needed to "
-            "learn confidence"
+            f"{job.folder}: {counted(len(known), 'known sentence')}; {2 * FOLDS} or more are "
+            "needed to learn confidence"
         )
     return known
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sylvian.text import counted
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -241,7 +243,8 @@ class TuneResult:
         """Say it in one line."""
         weights = ", ".join(f"{name}={value:.4g}" for name, value in self.weights.items())
         change = f"{self.wer_before:.2%} -> {self.wer_after:.2%}"
-        return f"{self.decoder}: {weights} (WER on {self.split} {change}, {self.n_trials} trials)"
+        n = counted(self.n_trials, "trial")
+        return f"{self.decoder}: {weights} (WER on {self.split} {change}, {n})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from sylvian.analyses.estimates import (
 from sylvian.analyses.permute import permuted_products
 from sylvian.config import Config
 from sylvian.errors import DataError
+from sylvian.text import counted
 
 LEAST = 10  # sentences; below them a correlation of distances says nothing
 CHUNK = 256  # resamples whose weights are in memory at a time
@@ -140,7 +141,7 @@ def rsa(
     n, left_out = int(kept.sum()), int((~kept).sum())
     n_pairs = n * (n - 1) // 2
     if n < LEAST:
-        said = f"{n} sentences, {left_out} outside the range of lengths; needs {LEAST}"
+        said = f"{counted(n, 'sentence')}, {left_out} outside the range of lengths; needs {LEAST}"
         return RsaResult(Estimate.blank(n, said), left_out, n_pairs, seed, config)
     chosen = None if lengths is None else lengths[kept]
     pair = [

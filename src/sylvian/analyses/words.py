@@ -20,6 +20,7 @@ from sylvian.analyses.estimates import (
 )
 from sylvian.analyses.pooling import average_by
 from sylvian.errors import DataError
+from sylvian.text import counted
 
 LEAST = 5  # words in common
 
@@ -166,7 +167,7 @@ def word_alignment(
     n = len(first)
     same_length(n, len(second), "words: vectors of the two tasks")
     if n < LEAST:
-        return _blank(n, f"{n} words in common; needs {LEAST}", seed)
+        return _blank(n, f"{counted(n, 'word')} in common; needs {LEAST}", seed)
     rows = [checked_rows(values, "words: vectors") for values in (first, second)]
     if any(map(all_alike, rows)):
         return _blank(n, "the words of a task are all alike", seed)

@@ -29,7 +29,7 @@ from sylvian.analysing.drawing import density, panel, rows_figure
 from sylvian.config import Config
 from sylvian.errors import DataError
 from sylvian.representations import FEATURES, OUTPUT, Representations
-from sylvian.text import normalize_sentence
+from sylvian.text import counted, normalize_sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -270,7 +270,7 @@ def _plane(one: Representations, layer: str, tokens: WordTokens, config: Analyse
     n_words = len(set(words))
     if n_words < LEAST_WORDS:
         raise DataError(
-            f"{one.name}: {n_words} words were said {config.least_said} times in "
+            f"{one.name}: {counted(n_words, 'word')} said {config.least_said} times in "
             f"{' and '.join(one.tasks or tasks[:1] or one.strategies[:1])} speech; a plane needs "
             f"{LEAST_WORDS}; lower least_said or choose a larger split"
         )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sylvian.cli.shared import Json, MaybeData, Run, Runs, Split, drawn_progress, finish
+from sylvian.text import counted
 
 
 def lm_build(
@@ -66,7 +67,7 @@ def decode(
             data=data,
             progress=progress,
         )
-    done = f"{result.n_trials} trials of {split} decoded into {result.nbest}"
+    done = f"{counted(result.n_trials, 'trial')} of {split} decoded into {result.nbest}"
     finish(result, json, "\n".join([done, *result.warnings]))
 
 
@@ -138,6 +139,4 @@ def report(
     from sylvian import pipeline
 
     written = pipeline.report([pipeline.open_run(name, runs) for name in run], out)
-    finish(
-        written, json, f"{written.report}: {written.n_runs} run{'' if written.n_runs == 1 else 's'}"
-    )
+    finish(written, json, f"{written.report}: {counted(written.n_runs, 'run')}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sylvian.comparing.systems import Columns, differing
-from sylvian.evaluate.systems import LEAST_TRIALS
+from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.figures.comparison import SystemPanel
+from sylvian.text import counted
 
 RESAMPLES = 10_000
 
@@ -40,7 +41,7 @@ def few(panels: Sequence[SystemPanel]) -> Iterator[str]:
     for one in panels:
         counts = [row.score.n_trials for row in one.rows if row.score]
         if counts and max(counts) < LEAST_TRIALS:
-            n = f"{max(counts)} sentence{'' if max(counts) == 1 else 's'}"
+            n = counted(max(counts), "sentence")
             yield f"{one.participant} {one.speech} {one.unit.upper()}: {n}, too few for statistics."
 
 

@@ -9,7 +9,8 @@ from sylvian.comparing.notes import key, notes_on
 from sylvian.comparing.reading import UNITS, Column, Decoded
 from sylvian.comparing.systems import Columns, Systems, systems_in
 from sylvian.errors import ConfigError, DataError
-from sylvian.evaluate.systems import LEAST_TRIALS, Compared, compare_systems
+from sylvian.evaluate.intervals import LEAST_TRIALS
+from sylvian.evaluate.systems import Compared, compare_systems
 from sylvian.figures.comparison import SystemPanel, SystemRow
 from sylvian.types import EditCounts, Score
 

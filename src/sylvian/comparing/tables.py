@@ -14,6 +14,7 @@ from sylvian.comparing.reading import SIMULATED
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate.intervals import Difference
 from sylvian.figures.comparison import SystemPanel, SystemRow
+from sylvian.text import counted
 from sylvian.types import EditCounts, Score
 
 
@@ -166,7 +167,7 @@ def _notes(tables: Sequence[Table]) -> Iterator[str]:
     for table in tables:
         n = len(table.seeds)
         listed = ", ".join(map(str, table.seeds))
-        yield f"{n} training{'' if n == 1 else 's'} of each row (seed{'s' * (n > 1)} {listed})."
+        yield f"{counted(n, 'training')} of each row (seed{'s' * (n > 1)} {listed})."
         if len({row["participant"] for row in table.rows}) == 1 and len(tables) == 1:
             yield "One participant only: nothing is said about others."
         yield from table.notes

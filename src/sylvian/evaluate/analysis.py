@@ -16,6 +16,7 @@ from sylvian.evaluate.breakdown import (
     rates_by_position,
 )
 from sylvian.evaluate.confusion import Confusions, count_confusions
+from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.evaluate.oracle import OracleRate, oracle_rates
 from sylvian.evaluate.pairs import PAPER, ConfusedPair, confused_pairs
 from sylvian.evaluate.repairs import Repairs, compare_decoders
@@ -26,10 +27,8 @@ from sylvian.evaluate.word_errors import (
     count_word_errors,
     near_homophones,
 )
-from sylvian.text import Lexicon, is_cue, normalize_sentence
+from sylvian.text import Lexicon, counted, is_cue, normalize_sentence
 from sylvian.types import Score
-
-LEAST_TRIALS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +127,13 @@ def analyse_errors(
         training_sentences: Text whose word counts say which words are rare.
 
     Raises:
-        DataError: fewer than two sentences are left, or trials differ in their decoders.
+        DataError: fewer than `LEAST_TRIALS` sentences are left, or trials differ in their decoders.
     """
     spoken = [trial for trial in trials if not is_cue(trial.sentence)]
     if len(spoken) < LEAST_TRIALS:
-        raise DataError(f"error analysis: {len(spoken)} sentences; intervals need two or more")
+        raise DataError(
+            f"error analysis: {counted(len(spoken), 'sentence')}; give {LEAST_TRIALS} or more"
+        )
     names = [tuple(trial.systems) for trial in spoken]
     if len(set(names)) > 1 or not names[0]:
         raise DataError("error analysis: give every trial the same decoders' sentences, in order")

@@ -12,6 +12,9 @@ from jaxtyping import Float, Int
 from sylvian.errors import DataError
 from sylvian.types import EditCounts
 
+LEAST_TRIALS = 6
+"""Fewer trials that all favour one side can happen by chance in more than 5 % (2 / 2**n)."""
+
 _CELLS = 1 << 20  # resampled trials held in memory at a time
 _BITS = 32  # below them the lengths, above them the errors; no corpus has 2**31 words
 
@@ -46,13 +49,14 @@ def bootstrap_rate(
         n_resamples: Number of resamples.
 
     Returns:
-        Low and high (fractions); both NaN when fewer than two trials have a reference, which say
-        nothing about spread.
+        Low and high (fractions); both NaN when fewer than `LEAST_TRIALS` trials have a reference,
+        and when there is no error at all: drawn again, none is still none, which would look like
+        certainty.
 
     Source: `calculate_aggregate_error_rate` of speechBCI and nejm-brain-to-text (10,000 resamples
     of sentences).
     """
-    if sum(count.n_reference > 0 for count in counts) < 2:
+    if not enough(counts) or not any(count.n_errors for count in counts):
         return math.nan, math.nan
     errors, lengths = _columns(counts)
     return _percentiles(_resampled_rates(errors, lengths, seed=seed, n_resamples=n_resamples))
@@ -77,7 +81,8 @@ def paired_bootstrap(
         n_resamples: Number of resamples.
 
     Returns:
-        The difference a - b; all NaN but `difference` when fewer than two trials have a reference.
+        The difference a - b; all NaN but `difference` when fewer than `LEAST_TRIALS` trials have
+        a reference, or neither system errs.
 
     Raises:
         DataError: the two lists cannot be of the same trials.
@@ -91,13 +96,18 @@ def paired_bootstrap(
             "give both systems' counts of the same trials in the same order"
         )
     difference = sum(a, EditCounts()).rate - sum(b, EditCounts()).rate
-    if sum(count.n_reference > 0 for count in a) < 2:
+    if not enough(a) or not any(count.n_errors for count in (*a, *b)):
         return Difference(difference, math.nan, math.nan, math.nan)
     (errors_a, lengths), (errors_b, _) = _columns(a), _columns(b)
     differences = _resampled_rates(errors_a - errors_b, lengths, seed=seed, n_resamples=n_resamples)
     smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     p = min(1.0, 2 * (smaller + 1) / (len(differences) + 1))
     return Difference(difference, *_percentiles(differences), p)
+
+
+def enough(counts: Sequence[EditCounts]) -> bool:
+    """Say whether as many trials have a reference as an interval needs."""
+    return sum(count.n_reference > 0 for count in counts) >= LEAST_TRIALS
 
 
 def _columns(counts: Sequence[EditCounts]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:

@@ -15,6 +15,7 @@ from typing import Literal
 from sylvian import config
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.evaluate.files import read_json, write_json
+from sylvian.text import counted
 from sylvian.types import TrialKey
 
 FORMAT = 1
@@ -188,7 +189,7 @@ def _choices(entries: tuple[Entry, ...]) -> Iterator[str]:
         (e.what, e.split, e.n_trials, e.trials) for e in entries if e.kind == "selected"
     )
     for what, split, n_trials, trials in made:
-        yield f"Chosen on {split}: {what} ({n_trials} trials, {trials})."
+        yield f"Chosen on {split}: {what} ({counted(n_trials or 0, 'trial')}, {trials})."
 
 
 def _openings(entries: tuple[Entry, ...], split: str | None) -> Iterator[str]:

@@ -23,8 +23,8 @@ class ScoreReport:
 
     Attributes:
         scores: One `Score` per unit and group, `all` first. A group without references (no trial
-            in it, or none with labels in that unit) has a NaN rate; a group of fewer than two
-            trials has a NaN interval.
+            in it, or none with labels in that unit) has a NaN rate; one of too few
+            trials, or without an error, has a NaN interval.
         n_trials: Trials scored; cues are not among them.
         cues: How often each instruction, such as `[DO NOTHING]`, was left out of the scoring.
         zero_shot: Strategies of which the model learnt no label.

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from sylvian.evaluate.intervals import LEAST_TRIALS
+
 _CELLS = 1 << 21  # trials drawn and held in memory at a time
 
 
@@ -16,7 +18,7 @@ class Share(NamedTuple):
 
     Attributes:
         value: The ratio; NaN when there is nothing to divide by.
-        low: Lower end of the interval; NaN when fewer than two trials say anything.
+        low: Lower end of the interval; NaN when fewer than `LEAST_TRIALS` trials say anything.
         high: Upper end.
     """
 
@@ -67,11 +69,11 @@ def shares(
     n = numerators.shape[1]
     tops, bottoms = numerators.sum(axis=0), below.sum(axis=0)
     values = [t / b if b else math.nan for t, b in zip(tops, bottoms, strict=True)]
-    if len(numerators) < 2 or n == 0:
+    if len(numerators) < LEAST_TRIALS or n == 0:
         return tuple(Share(float(value), math.nan, math.nan) for value in values)
     both = np.concatenate([numerators, below], axis=1)
     sums = resampled_sums(both, seed=seed, n_resamples=n_resamples)
-    enough = (below > 0).sum(axis=0) >= 2
+    enough = (below > 0).sum(axis=0) >= LEAST_TRIALS
     return tuple(
         Share(float(values[c]), *(_ends(sums[:, c], sums[:, n + c]) if enough[c] else _NONE))
         for c in range(n)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sylvian.errors import DataError
-from sylvian.evaluate.intervals import Difference
+from sylvian.evaluate.intervals import Difference, enough
 from sylvian.types import EditCounts
 
 Runs = Sequence[Sequence[EditCounts]]
@@ -30,14 +30,15 @@ def bootstrap_seeds(runs: Runs, *, seed: int = 0, n_resamples: int = 10_000) -> 
         n_resamples: Number of resamples.
 
     Returns:
-        Low and high (fractions); NaN where fewer than two trials have a reference. With one seed
+        Low and high (fractions); NaN where fewer than `LEAST_TRIALS` trials have a
+        reference, or there is no error. With one seed
         the interval is over trials alone and says nothing about training again.
 
     Raises:
         DataError: the runs are not of the same trials.
     """
     errors, lengths = _matrix(runs)
-    if (lengths > 0).sum() < 2:
+    if not enough(runs[0]) or not errors.any():
         return math.nan, math.nan
     return _interval(_resampled(errors, lengths, seed, n_resamples))
 
@@ -63,7 +64,7 @@ def paired_bootstrap_seeds(
     if errors_a.shape != errors_b.shape or (lengths != lengths_b).any():
         raise DataError("paired comparison: give both recipes' runs of the same seeds and trials")
     difference = seeds_rate(a) - seeds_rate(b)
-    if (lengths > 0).sum() < 2:
+    if not enough(a[0]) or not (errors_a.any() or errors_b.any()):
         return Difference(difference, math.nan, math.nan, math.nan)
     draws = _resampled(errors_a - errors_b, lengths, seed, n_resamples)
     smaller = min(int((draws <= 0).sum()), int((draws >= 0).sum()))

@@ -14,12 +14,9 @@ import numpy as np
 from jaxtyping import Float
 
 from sylvian.errors import DataError
-from sylvian.evaluate.intervals import Difference
+from sylvian.evaluate.intervals import LEAST_TRIALS, Difference
 from sylvian.evaluate.resampling import resampled_sums
 from sylvian.types import EditCounts
-
-LEAST_TRIALS = 6
-"""Fewer trials that all favour one system can happen by chance in more than 5 % (2 / 2**n)."""
 
 System = Mapping[int, Sequence[EditCounts]]
 """Edits of each seed's run by seed, the same trials in the same order."""
@@ -31,7 +28,8 @@ class Compared:
 
     Attributes:
         counts: Edits of all seeds together.
-        low: Lower end of the rate's 95 % interval; NaN where too few trials have a reference.
+        low: Lower end of the rate's 95 % interval; NaN where too few trials have a reference, or
+            there is no error.
         high: Upper end.
         n_trials: Trials with a reference, in each run.
         seeds: Trainings it rests on.
@@ -81,7 +79,8 @@ def compare_systems(
     }
     found = {}
     for name, counts in pooled.items():
-        ends = _interval(rates[name]) if enough else (math.nan, math.nan)
+        known = enough and counts.n_errors > 0
+        ends = _interval(rates[name]) if known else (math.nan, math.nan)
         change = None
         if against in pooled and name != against:
             errs = counts.n_errors + pooled[against].n_errors > 0

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.evaluate.report import ALL, UNITS, ScoreReport
 from sylvian.types import Score
 
@@ -64,7 +65,8 @@ def report_table(
         notes: Sentences below it: what `Protocol.notes` says.
         sessions: Whether to give every session its row.
     """
-    above, below = Text(title), Text("\n".join([*_cues(report), *notes]))  # no markup: [cues]
+    below = Text("\n".join([*_cues(report), *_without_interval(report), *notes]))  # no markup
+    above = Text(title)
     table = Table(title=above, caption=below, box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding = True  # five columns must fit into 80 characters
     table.title_justify = table.caption_justify = "left"
@@ -99,6 +101,15 @@ def _row(report: ScoreReport, group: str) -> Row:
 def _any(report: ScoreReport, unit: str) -> bool:
     score = report.find(unit)
     return score is not None and not math.isnan(score.rate)
+
+
+def _without_interval(report: ScoreReport) -> list[str]:
+    """Say why a rate of the table may stand without an interval."""
+    bare = [one for one in report.scores if not math.isnan(one.rate) and math.isnan(one.low)]
+    bare = [one for one in bare if not one.group.startswith("session:")]
+    if not bare:
+        return []
+    return [f"No interval: fewer than {LEAST_TRIALS} trials, or no error."]
 
 
 def _cues(report: ScoreReport) -> list[str]:

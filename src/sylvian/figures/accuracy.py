@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from sylvian.errors import ConfigError
 from sylvian.figures.days import calendar_ticks, date_labels
 from sylvian.figures.style import INK, MUTED, PAPER, RULE, colour_of, record, styled, write_beside
+from sylvian.text import counted
 from sylvian.types import Score
 
 UNITS = {"per": "Phoneme error rate", "wer": "Word error rate", "cer": "Character error rate"}
@@ -200,7 +201,7 @@ def percent(rate: float) -> str:
 def interval(score: Score) -> str:
     """Print a score's 95 % interval in percent, or that there is none.
 
-    Fewer than two trials have no interval, and a bootstrap of no errors at all has no width.
+    Too few trials have none, and neither has a rate without an error.
     """
     if not has_interval(score):
         return "no interval"
@@ -209,11 +210,11 @@ def interval(score: Score) -> str:
 
 def trials(n: int) -> str:
     """Print a number of trials."""
-    return "1 trial" if n == 1 else f"{n:,} trials"
+    return counted(n, "trial")
 
 
 def has_interval(score: Score) -> bool:
-    """Say whether a score's interval means anything."""
+    """Say whether a score's interval means anything; runs of earlier versions have 0-0."""
     finite = math.isfinite(score.low) and math.isfinite(score.high)
     return finite and score.counts.n_errors > 0
 

@@ -287,7 +287,7 @@ def _cautions(score: Score) -> Iterator[str]:
             "compatible with it."
         )
     elif not math.isfinite(score.low):
-        yield f"{name}: fewer than two trials, so there is no interval."
+        yield f"{name}: {trials(score.n_trials)}, too few for an interval."
 
 
 def _band(band: examples.Band, run: RunReport) -> _Examples:

@@ -10,10 +10,11 @@ from sylvian.decode.config import DecodeConfig
 from sylvian.decode.consensus import Beliefs, Pool, beliefs
 from sylvian.decoding import in_use, read_decodes
 from sylvian.errors import ConfigError, DataError
+from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.jobs import Job
 from sylvian.merging.costs import Cost, cost_of
 from sylvian.runs import RunFolder
-from sylvian.text import is_cue
+from sylvian.text import counted, is_cue
 from sylvian.types import TrialKey
 
 
@@ -85,14 +86,14 @@ def sentences(systems: Sequence[System]) -> dict[TrialKey, str]:
     """Give the true sentences of the split.
 
     Raises:
-        DataError: fewer than two are known.
+        DataError: fewer are known than an interval needs.
     """
     job = systems[0].job
     truth = {i.key: i.sentence for i in job.infos if i.sentence and not is_cue(i.sentence)}
-    if len(truth) < 2:
+    if len(truth) < LEAST_TRIALS:
         raise DataError(
-            f"{job.folder}: {len(truth)} sentences are known in split {job.split}; an "
-            "interval needs two"
+            f"{job.folder}: {counted(len(truth), 'sentence')} known in split {job.split}; an "
+            f"interval needs {LEAST_TRIALS}"
         )
     return truth
 

@@ -4,6 +4,7 @@ from sylvian.text.g2p import letter_to_sound
 from sylvian.text.lexicon import Lexicon
 from sylvian.text.normalize import is_cue, normalize_sentence
 from sylvian.text.vocabulary import BLANK, PHONES, SIL, Vocabulary, phoneme_vocabulary
+from sylvian.text.wording import counted
 
 __all__ = [
     "BLANK",
@@ -11,6 +12,7 @@ __all__ = [
     "SIL",
     "Lexicon",
     "Vocabulary",
+    "counted",
     "is_cue",
     "letter_to_sound",
     "normalize_sentence",

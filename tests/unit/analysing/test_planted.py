@@ -194,7 +194,7 @@ def test_too_few_words_give_no_number_and_say_so() -> None:
     assert all(math.isnan(row["difference"]) for row in finding.rows)
     assert finding.rows[0]["note"] == "0 words in common; needs 5"
     assert finding.figure is not None
-    with pytest.raises(DataError, match="0 words were said 9 times in attempted and imagined"):
+    with pytest.raises(DataError, match="0 words said 9 times in attempted and imagined"):
         find_pca([found], often)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sylvian.errors import DataError
 from sylvian.evaluate import bootstrap_rate, paired_bootstrap
+from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.types import EditCounts
 
 few = st.integers(0, 5)
@@ -52,15 +53,24 @@ def test_too_few_trials_have_no_interval(trials: list[EditCounts]) -> None:
     assert math.isnan(gap.p)
 
 
-def test_perfect_decoding_has_a_point_interval() -> None:
-    assert bootstrap_rate([EditCounts(n_reference=4)] * 9) == (0.0, 0.0)
+def test_no_error_has_no_interval() -> None:
+    perfect = [EditCounts(n_reference=4)] * 9
+    assert all(map(math.isnan, bootstrap_rate(perfect)))
+    assert math.isnan(paired_bootstrap(perfect, perfect).high)
+
+
+def test_six_trials_are_enough_and_five_are_not() -> None:
+    assert all(map(math.isnan, bootstrap_rate(simulated(LEAST_TRIALS - 1, 0.3))))
+    low, high = bootstrap_rate(simulated(LEAST_TRIALS, 0.3))
+    assert 0 <= low < high
 
 
 @given(st.lists(counts, min_size=2, max_size=20))
 @settings(max_examples=50)
 def test_interval_is_ordered_or_blank(trials: list[EditCounts]) -> None:
     low, high = bootstrap_rate(trials, n_resamples=200)
-    known = sum(c.n_reference > 0 for c in trials) > 1
+    known = sum(c.n_reference > 0 for c in trials) >= LEAST_TRIALS
+    known = known and any(c.n_errors for c in trials)
     assert known == (low <= high) == (not math.isnan(low))
 
 

@@ -56,7 +56,7 @@ def test_rates_are_pooled(report: ScoreReport) -> None:
     assert per is not None
     assert wer.counts == EditCounts(2, 0, 1, 9)
     assert wer.rate == pytest.approx(1 / 3)
-    assert wer.low <= wer.rate <= wer.high
+    assert math.isnan(wer.low)  # of three trials with words
     assert per.counts == EditCounts(0, 1, 0, 6)
 
 

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -125,10 +126,12 @@ def test_rows_of_the_csv_may_come_in_any_order(tmp_path: Path) -> None:
 
 
 def test_the_grade_is_all_edits_over_all_words() -> None:
-    score = grade(["the cat", "a b c d", "do nothing"], ["The cat.", "a b", "[DO NOTHING]"])
-    assert (score.counts.n_errors, score.counts.n_reference, score.n_trials) == (2, 6, 3)
+    said, true = ["the cat", "a b c d", "do nothing"], ["The cat.", "a b", "[DO NOTHING]"]
+    score = grade(said * 2, true * 2)
+    assert (score.counts.n_errors, score.counts.n_reference, score.n_trials) == (4, 12, 6)
     assert score.rate == pytest.approx(2 / 6)
-    assert 0 <= score.low <= score.rate <= score.high
+    assert 0 <= score.low < score.rate < score.high
+    assert math.isnan(grade(said, true).low)
     with pytest.raises(DataError, match="1 sentences to grade, 2 true"):
         grade(["a"], ["a", "b"])
     with pytest.raises(DataError, match="has no word"):

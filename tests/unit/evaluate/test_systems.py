@@ -5,7 +5,8 @@ import pytest
 
 from sylvian.errors import DataError
 from sylvian.evaluate import bootstrap_seeds, paired_bootstrap_seeds
-from sylvian.evaluate.systems import LEAST_TRIALS, compare_systems
+from sylvian.evaluate.intervals import LEAST_TRIALS
+from sylvian.evaluate.systems import compare_systems
 from sylvian.types import EditCounts
 
 Edits = dict[int, list[EditCounts]]

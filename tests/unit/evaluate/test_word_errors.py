@@ -42,7 +42,8 @@ def test_near_homophones_by_the_closest_pronunciations() -> None:
     found = near_homophones(SENTENCES, LEXICON)
     assert found.n_substitutions == 4
     assert [found.within[d].value for d in (0, 1, 2)] == [0.5, 0.75, 0.75]
-    assert all(found.within[d].low <= found.within[d].value for d in (0, 1, 2))
+    often = near_homophones(SENTENCES * 2, LEXICON).within
+    assert all(often[d].low < found.within[d].value < often[d].high for d in (0, 1, 2))
     assert 0 < found.by_chance[0] < 0.5
 
 

@@ -206,7 +206,7 @@ def test_no_error_at_all(make_run, tmp_path):
 
 def test_one_trial_has_no_interval(make_run, tmp_path):
     text = page_of(make_run(days=("2024-01-03",), n=1, wrong=1.0), tmp_path)
-    assert "WER: fewer than two trials, so there is no interval." in text
+    assert "WER: 1 trial, too few for an interval." in text
     assert "no interval" in text and "nan" not in text.lower().replace("finance", "")
 
 
