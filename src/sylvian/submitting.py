@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from sylvian.evaluate.submission import (
 )
 from sylvian.jobs import Job, divide, open_corpus
 from sylvian.runs import RunFolder
+from sylvian.text import counted
 from sylvian.types import Score, TrialInfo
 
 BENCHMARK_OF: Mapping[str, Layout] = {"willett2023": "b2t24", "card2024": "b2t25"}
@@ -97,11 +99,13 @@ class GradeResult:
 
     def text(self) -> str:
         """Say it in one line."""
-        dash = "\N{EN DASH}"
+        ends = ", no interval"
+        if math.isfinite(self.low):
+            ends = f" ({100 * self.low:.2f}\N{EN DASH}{100 * self.high:.2f})"
         return (
-            f"{self.file}: aggregate WER {100 * self.wer:.2f} % "
-            f"({100 * self.low:.2f}{dash}{100 * self.high:.2f}), {self.n_sentences} sentences, "
-            f"{self.n_words} words: {self.substitutions} substituted, {self.deletions} deleted, "
+            f"{self.file}: aggregate WER {100 * self.wer:.2f} %{ends}, "
+            f"{counted(self.n_sentences, 'sentence')}, {counted(self.n_words, 'word')}: "
+            f"{self.substitutions} substituted, {self.deletions} deleted, "
             f"{self.insertions} inserted"
         )
 

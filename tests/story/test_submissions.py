@@ -79,6 +79,10 @@ def test_a_rehearsal_is_graded_as_it_is_scored(home: Path, sylvian: Call) -> Non
     assert refused.status == 1
     assert "val.csv: 20 sentences to grade, 7 true ones" in refused.err
     assert sylvian("grade", out).status == 2
+    perfect = sylvian("grade", out, "--truth", out)
+    assert "aggregate WER 0.00 %, no interval, 20 sentences" in perfect.out
+    told = sylvian("grade", out, "--truth", out, "--json").json
+    assert (told["wer"], told["low"]) == (0.0, None)
 
 
 def test_errors_are_analysed_where_there_are_labels(home: Path, sylvian: Call) -> None:

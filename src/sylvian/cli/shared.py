@@ -56,12 +56,11 @@ def finish(result: Any, as_json: bool, text: Any) -> None:
     if not as_json:
         Console(soft_wrap=True, highlight=False).print(text)
         return
-    import dataclasses
     import json
 
-    is_noun = dataclasses.is_dataclass(result) and not isinstance(result, type)
-    plain = dataclasses.asdict(result) if is_noun else result
-    typer.echo(json.dumps(plain, default=str, allow_nan=False))
+    from sylvian.evaluate.report import plain
+
+    typer.echo(json.dumps(plain(result), default=str, allow_nan=False))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,11 +138,11 @@ def system_row(row: Mapping[str, Any]) -> SystemRow:
     """
     label, unit = str(row["label"]), str(row.get("unit", "per"))
     counts = EditCounts(**row["counts"])
-    low, high = (float("nan") if row[end] is None else float(row[end]) for end in ("low", "high"))
+    low, high = (_number(row[end]) for end in ("low", "high"))
     change = None
     if row["difference"] is not None:
-        ends = float(row["difference_low"]), float(row["difference_high"])
-        change = Difference(float(row["difference"]), *ends, float(row["p"]))
+        ends = (_number(row[name]) for name in ("difference_low", "difference_high", "p"))
+        change = Difference(float(row["difference"]), *ends)
     return SystemRow(
         name=label,
         encoder="gru" if label == "rnn" else "transformer",
@@ -149,6 +150,10 @@ def system_row(row: Mapping[str, Any]) -> SystemRow:
         n_seeds=int(row["n_seeds"]),
         change=change,
     )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _panels(table: Table, *, several: bool) -> Iterator[SystemPanel]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,17 @@ class ScoreReport:
 def blank(value: float) -> float | None:
     """Turn NaN, a number that means nothing, into None for JSON and tables."""
     return None if math.isnan(value) else value
+
+
+def plain(value: Any) -> Any:
+    """Give dataclasses, mappings and sequences as JSON knows them, with None in place of NaN."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(one) for one in value]
+    return blank(value) if isinstance(value, float) else value
 
 
 def _to_row(score: Score) -> dict[str, Any]:

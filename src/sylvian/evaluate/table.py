@@ -29,11 +29,16 @@ class Row(NamedTuple):
 
 def percent(score: Score | None) -> str:
     """Write an error rate as `6.3 (5.7–7.0)`, in percent; a dash where it means nothing."""
-    if score is None or math.isnan(score.rate):
+    return BLANK_CELL if score is None else spread(score.rate, score.low, score.high)
+
+
+def spread(rate: float, low: float, high: float) -> str:
+    """Write fractions as `percent` does: the rate alone where there is no interval (NaN)."""
+    if math.isnan(rate):
         return BLANK_CELL
-    if math.isnan(score.low) or math.isnan(score.high):
-        return f"{100 * score.rate:.1f}"
-    return f"{100 * score.rate:.1f} ({100 * score.low:.1f}\N{EN DASH}{100 * score.high:.1f})"
+    if math.isnan(low) or math.isnan(high):
+        return f"{100 * rate:.1f}"
+    return f"{100 * rate:.1f} ({100 * low:.1f}\N{EN DASH}{100 * high:.1f})"
 
 
 def report_rows(report: ScoreReport, *, sessions: bool = False) -> list[Row]:

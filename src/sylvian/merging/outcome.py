@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING
+
+from sylvian.evaluate.table import spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -101,21 +104,17 @@ class MergeResult:
         for name in ("WER % (95 %)", "encoder", "search", "merger", "total", "MB"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows:
-            rate = f"{100 * row.wer:.1f} ({100 * row.low:.1f}{DASH}{100 * row.high:.1f})"
+            rate = spread(row.wer, row.low, row.high)
             search_s = row.seconds_search + row.seconds_second_pass
             seconds = (row.seconds_encoder, search_s, row.seconds_merger, row.seconds)
             table.add_row(row.name, rate, *(f"{s:.1f}" for s in seconds), f"{row.weights_mb:.1f}")
         return table
 
     def _captions(self, *, named: bool) -> list[str]:
-        gain, low, high = (
-            f"{100 * value:+.1f}".replace("-", MINUS)
-            for value in (self.gain, self.gain_low, self.gain_high)
-        )
         merged, best = self.rows[-1], next(row for row in self.rows if row.name == self.best)
         peak = f", peak {self.peak_memory_mb:.0f} MB" if self.peak_memory_mb else ""
         told = [
-            f"Merged ({merged.decoder}) minus the best run: {gain} ({low} to {high}), paired 95 %.",
+            f"Merged ({merged.decoder}) minus the best run: {self._gain()}.",
             f"It takes {_times(merged.seconds, best.seconds)} the seconds of that run and "
             f"{_times(merged.weights_mb, best.weights_mb)} its weights ({merged.n_models} "
             f"models{peak}).",
@@ -123,6 +122,15 @@ class MergeResult:
             *(f"{row.name}: {row.decoder}." for row in self.rows[:-1] if named),
         ]
         return [line for one in told for line in wrap(one, 80, break_long_words=False)]
+
+    def _gain(self) -> str:
+        gain, low, high = (
+            f"{100 * value:+.1f}".replace("-", MINUS)
+            for value in (self.gain, self.gain_low, self.gain_high)
+        )
+        if math.isnan(self.gain_low):
+            return f"{gain}, no interval (no run errs)"
+        return f"{gain} ({low} to {high}), paired 95 %"
 
 
 def _times(one: float, other: float) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sylvian.evaluate.table import spread
 from sylvian.types import EditCounts
 
 if TYPE_CHECKING:
@@ -125,7 +127,7 @@ def winners(rows: Sequence[StudyRow], against: str) -> tuple[str, ...]:
     for heading in dict.fromkeys(row.heading for row in rows):
         best = min((row for row in rows if row.heading == heading), key=lambda row: row.rate)
         sure = ""
-        if best.difference_high is not None:
+        if best.difference_high is not None and not math.isnan(best.difference_high):
             sure = f"; {'' if best.difference_high < 0 else 'not '}below {against} at 95 %"
         found.append(f"{heading}: {best.label} won, {100 * best.rate:.1f} %{sure}.")
     return tuple(found)
@@ -143,10 +145,12 @@ def _cells(row: StudyRow, *, pretrained: bool) -> Iterator[str]:
     if pretrained:
         yield "" if row.hours is None else f"{row.hours:.2f}"
         yield "" if row.r2 is None else _signed(row.r2, ".2f")
-    dash = "\N{EN DASH}"
-    yield f"{100 * row.rate:.1f} ({100 * row.low:.1f}{dash}{100 * row.high:.1f})"
+    yield spread(row.rate, row.low, row.high)
     if row.difference is None or row.difference_low is None or row.difference_high is None:
         yield ""
+        return
+    if math.isnan(row.difference_low):  # too few trials, or no error
+        yield _signed(100 * row.difference)
         return
     low, high = _signed(100 * row.difference_low), _signed(100 * row.difference_high)
     yield f"{_signed(100 * row.difference)} ({low} to {high})"

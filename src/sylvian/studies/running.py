@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sylvian import pipeline
 from sylvian.errors import CheckpointError, ConfigError
+from sylvian.evaluate.report import plain
 from sylvian.recipes import EarlierTask, Phonemes, Pretraining, Recipe, build_recipe
 from sylvian.studies.cells import Cell, columns, grouped, said
 from sylvian.studies.choosing import STUDIES, only, overrides_of, possible
@@ -186,7 +187,7 @@ def _run(
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(asdict(result), indent=1) + "\n")
+        out.write_text(json.dumps(plain(result), indent=1, allow_nan=False) + "\n")
     return result
 
 

@@ -1,9 +1,13 @@
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from sylvian.comparing.tables import system_row
+from sylvian.evaluate.report import plain
 from sylvian.studies import StudyResult, StudyRow
 from sylvian.studies.figure import save_study
 from sylvian.studies.outcome import winners
@@ -69,6 +73,19 @@ def drawn(shown: StudyResult) -> str:
 )
 def test_the_table_says_what_won(others: tuple[StudyRow, ...], told: str) -> None:
     assert told in winners((BASE, *others), "cascade")[0]
+
+
+def test_what_has_no_interval_is_written_without_one() -> None:
+    blank = {"low": math.nan, "high": math.nan}
+    changes = {"difference_low": math.nan, "difference_high": math.nan, "p": math.nan}
+    bare = replace(row("joint", 0, high=0.0), **blank, **changes)
+    assert winners((BASE, bare), "cascade") == ("S15 attempted, tfs: joint won, 0.0 %.",)
+    text = drawn(result(replace(BASE, **blank), bare))
+    assert "nan" not in text and "20.0 " in text and " −20.0 " in text
+    written = json.loads(json.dumps(plain(result(bare)), allow_nan=False))
+    found = system_row(written["rows"][0])
+    assert written["rows"][0]["low"] is None and math.isnan(found.score.low)
+    assert found.change is not None and math.isnan(found.change.p)
 
 
 def test_groups_are_compared_apart() -> None:
