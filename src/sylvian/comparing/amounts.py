@@ -41,8 +41,8 @@ def draw_amounts_of(
         speech: Only this kind.
 
     Raises:
-        ConfigError: no run, or runs of several systems, went without pretraining; or a run
-            pretrained on something that is no amount of people's and monkeys' recordings.
+        ConfigError: no run, or runs of several systems, or all runs, went without pretraining; or a
+            run pretrained on something that is no amount of people's and monkeys' recordings.
         DataError: the runs cannot be compared.
     """
     plain = {one.base for one in found if one.job.recipe.start is None}
@@ -51,6 +51,11 @@ def draw_amounts_of(
         raise ConfigError(
             f"figure8: runs of one system without pretraining are needed to compare with, here are "
             f"{there}; add such runs, or leave the others out"
+        )
+    if all(one.job.recipe.start is None for one in found):
+        raise ConfigError(
+            "figure8: none of these runs was pretrained; add runs that were, such as of the "
+            "recipes human and all"
         )
     against = plain.pop()
     amounts = [_amount(one) for one in found]
@@ -76,9 +81,10 @@ def _amount(one: Decoded) -> tuple[str, float]:
     if isinstance(start, Pretraining):
         mix, path = start.mix, Path(one.job.run.environment["start"]["path"])
         hours = float(RunFolder(path.parent.parent).training["hours"])
-        if mix.species == "human" or not mix.monkey_fraction:
+        of_everyone = mix.target == "include"
+        if of_everyone and (mix.species == "human" or not mix.monkey_fraction):
             return f"{mix.human_fraction:.0%} human", hours
-        if mix.species == "all" and mix.human_fraction == 1:
+        if of_everyone and mix.species == "all" and mix.human_fraction == 1:
             return f"human + {mix.monkey_fraction:.0%} monkey", hours
     raise ConfigError(
         f"{one.path}: begins with no amount of people's, or of all people's and some monkeys', "

@@ -202,6 +202,21 @@ def test_figure_8_draws_runs(make: Maker, tmp_path: Path) -> None:
         make_figure("figure8", [str(runs[0].path), str(gru.path)], out=tmp_path)
 
 
+def test_figure_8_without_a_pretrained_run_is_refused(make: Maker, tmp_path: Path) -> None:
+    runs = [str(make("tfs", S15, seed=seed, wrong=0.4).path) for seed in (0, 1)]
+    with pytest.raises(ConfigError, match="figure8: none of these runs was pretrained; add runs"):
+        make_figure("figure8", runs, out=tmp_path)
+
+
+@pytest.mark.parametrize("recipe", ["same_participant_ssl", "exclude_target"])
+def test_figure_8_takes_no_other_mix_for_all_people_and_monkeys(
+    make: Maker, tmp_path: Path, recipe: str
+) -> None:
+    runs = [make("tfs", S15, wrong=0.4), make(recipe, S15, wrong=0.1, hours=1.5)]
+    with pytest.raises(ConfigError, match="no amount of people's, or of all people's and some"):
+        make_figure("figure8", [str(run.path) for run in runs], out=tmp_path)
+
+
 def test_figure_4_finds_the_analyses_kept_in_runs(make: Maker, tmp_path: Path) -> None:
     run = make("tfs", S15, wrong=0.35)
     with pytest.raises(ConfigError, match="val was not analysed; run 'sylvian analyse rsa"):
