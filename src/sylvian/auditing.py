@@ -69,7 +69,7 @@ def audit_errors(run: RunFolder, split: str, out: Path) -> ErrorsResult:
     job = Job.open(run, split)
     trials = list(_trials(job, read_decodes(job)))
     analysis = analyse_errors(
-        trials, lexicon=Lexicon.cmudict(), training_sentences=job.training_sentences
+        trials, lexicon=Lexicon.cmudict(), training_sentences=job.seen_sentences
     )
     figures = error_figures(analysis, colour=encoder_colour(job.recipe.encoder.kind))
     for name, figure in figures.items():

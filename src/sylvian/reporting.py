@@ -145,6 +145,7 @@ def _warnings(run: RunFolder, job: Job | None) -> Iterator[str]:
         )
     made = run.read_optional(f"{job.split}/decode.json") if job else None
     yield from made["result"]["warnings"] if made else ()
+    yield from job.learnt.unknown if job else ()
     if job is None and run.scored:
         yield "The prepared recordings are no longer at hand, so no decode can be shown."
 

@@ -81,7 +81,7 @@ def read_decodes(job: Job) -> Decodes:
     greedy = {nbest.key: nbest for nbest in read_nbest(job.folder / "greedy.jsonl")}
     _same_trials(job, greedy)
     path = job.folder / "nbest.jsonl"
-    notes = (*_zero_shot(job), *_outside(job, Setting.from_json(made)))
+    notes = (*_zero_shot(job), *job.learnt.unknown, *_outside(job, Setting.from_json(made)))
     if not path.is_file():
         return Decodes(greedy, None, notes=notes)
     setting = in_use(job, made)
@@ -180,7 +180,7 @@ def rate(job: Job, decodes: Decodes) -> tuple[ScoreReport, ScoreReport]:
     """
 
     def scored(results: list[TrialResult]) -> ScoreReport:
-        sentences = job.training_sentences
+        sentences = job.seen_sentences
         return score_trials(results, training_sentences=sentences, zero_shot=job.zero_shot)
 
     plain = scored(compare(job, decodes.greedy))

@@ -84,7 +84,8 @@ def score_trials(
 
     Args:
         results: One result per trial.
-        training_sentences: Prompts of the trials the model was trained on, as published.
+        training_sentences: Prompts of the trials the model was trained on, as published; also of
+            those that the models it began with were trained on.
         zero_shot: Strategies of which the model learnt no label.
         seed: Seed of the bootstrap.
         n_resamples: Resamples of each interval.
