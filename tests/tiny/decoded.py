@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +106,8 @@ class Maker:
         tokens: tuple[str, ...] | None = None,
         data: Path | None = None,
         hours: float | None = None,
+        lm: Path | None = None,
+        tuned: float | None = None,
     ) -> RunFolder:
         """Decode a share of the words and phonemes of a split wrong.
 
@@ -119,12 +121,16 @@ class Maker:
             tokens: What the head says; None for the 41 phonemes.
             data: Other recordings.
             hours: How long it was pretrained on; None: not at all.
+            lm: The n-gram that found the words; None: they were looked up.
+            tuned: The acoustic scale that was chosen for that n-gram; None: it was not tuned.
         """
         assigned = ["corpus=synthetic", "splits=bit", f"train.seed={seed}", *more]
         recipe = build_recipe(kind, assigned)
         folder = data or self.data
         corpus = PreparedCorpus.open(folder, "synthetic")
-        run = RunFolder.place(recipe, corpus.digest, self.runs / f"{wrong:g}")
+        run = RunFolder.place(
+            recipe, corpus.digest, self.runs / f"{wrong:g}-{lm and lm.stem}-{tuned}"
+        )
         if score and (run.split(split) / "scores.json").is_file():
             return run
         told = {"participants": ["S15"], "title": "Made up", "licence": "", "citation": ""}
@@ -134,8 +140,13 @@ class Maker:
         job = Job.open(run, split)
         rng = np.random.default_rng([seed, 3])
         lists = [_heard(info, rng, wrong) for info in job.infos]
-        setting = Setting(recipe.decode, None, None)
-        write_decodes(job, setting, Searched(lists, None, 0.1), seconds_encoder=0.1)
+        setting = Setting(recipe.decode, lm, None)
+        if tuned is not None:
+            weights = recipe.decode.model_copy(update={"acoustic_scale": tuned})
+            setting = replace(setting, decode=weights)
+            run.write("decoder.json", setting.to_json())
+        nbest = lists if lm else None
+        write_decodes(job, setting, Searched(lists, nbest, 0.1), seconds_encoder=0.1)
         vocabulary = Vocabulary(tokens) if tokens else phoneme_vocabulary()
         said = np.zeros((1, len(vocabulary)), np.float32)
         logits = [Logits(info.key, said, 0.1, vocabulary) for info in job.infos[:1]]

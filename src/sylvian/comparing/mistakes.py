@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from sylvian.comparing.notes import words_by
 from sylvian.comparing.reading import Column, Decoded
 from sylvian.comparing.systems import systems_in
+from sylvian.comparing.wording import described
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate import count_confusions
 from sylvian.evaluate.word_errors import count_word_errors
@@ -77,7 +77,7 @@ def draw_words(found: Sequence[Decoded], columns: Sequence[Column]) -> Drawn:
     if not sentences:
         raise DataError(f"{found[0].path}: the sentence of no trial is known")
     counted = count_word_errors(sentences)
-    who = f"{_who(name, found, columns)}, words by {words_by(found[0].decodes.decoder)}"
+    who = f"{_who(name, found, columns)}, words by {described(found[0].wording)}"
     if not counted.pairs:
         dropped = sum(counted.deletions.values()) + sum(counted.insertions.values())
         told = f"No word was taken for another in {len(sentences)} sentences of {who}"

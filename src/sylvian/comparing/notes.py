@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sylvian.comparing.systems import Columns, differing
+from sylvian.comparing.wording import NAMED, described
 from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.figures.comparison import SystemPanel
 from sylvian.text import counted
@@ -33,6 +34,8 @@ def notes_on(
         if against not in own and len(names) > 1:
             yield f"{column.participant} {column.speech}: {against} was not run, so no change."
     yield from few(panels)
+    if any(one.unit == "wer" for one in panels):
+        yield from _unlike(columns, against)
     yield from _cautions(columns)
 
 
@@ -84,12 +87,22 @@ def _decoders(columns: Columns, names: Sequence[str]) -> str:
 
 def _decoder(columns: Columns, name: str) -> str:
     runs = [one for own in columns.values() for one in own.get(name, {}).values()]
-    return " or ".join(sorted({words_by(one.decodes.decoder) for one in runs}))
+    return " or ".join(sorted({described(one.wording) for one in runs}))
 
 
-def words_by(decoder: str) -> str:
-    """Name what found the words."""
-    return "lookup" if decoder == "greedy" else decoder.replace("ngram", "n-gram")
+def _unlike(columns: Columns, against: str) -> Iterator[str]:
+    """Say where a change in words may be due to what found them, not to the models."""
+    for own in columns.values():
+        base = [one.wording for one in own.get(against, {}).values()]
+        for name, seeds in own.items():
+            both = [*base, *(one.wording for one in seeds.values())]
+            shared = [key for key in NAMED if all(key in parts for parts in both)]
+            keys = [key for key in shared if key in differing(both)]
+            if base and keys and name != against:
+                yield (
+                    f"{name} and {against} did not find words with the same {' and '.join(keys)}: "
+                    "their change in words is not of the models alone."
+                )
 
 
 def _cautions(columns: Columns) -> Iterator[str]:

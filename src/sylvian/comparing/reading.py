@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sylvian import config
+from sylvian.comparing.wording import wording
 from sylvian.decode.io import read_logits
 from sylvian.decoding import Decodes, compare, read_decodes
 from sylvian.errors import ConfigError, DataError
@@ -72,15 +73,18 @@ class Decoded:
         return self.job.recipe.train.seed
 
     @cached_property
+    def wording(self) -> dict[str, str]:
+        """What found its words, part by part."""
+        return wording(self.job, self.decodes)
+
+    @cached_property
     def settings(self) -> dict[str, str]:
         """Everything that makes the system but its seeds; equal settings, equal systems."""
-        found = {
-            key: str(_unseeded(value))
-            for key, value in config.flatten(self.job.recipe)
-            if key.rpartition(".")[2] != "seed"
-        }
+        recipe = {key: str(_unseeded(value)) for key, value in config.flatten(self.job.recipe)}
+        found = recipe | self.wording
         members = ", ".join(sorted(one.run.path.name for one in self.job.members))
-        return found | {"decoder": self.decodes.decoder, "members": members}
+        unseeded = {key: said for key, said in found.items() if key.rpartition(".")[2] != "seed"}
+        return unseeded | {"members": members}
 
     @cached_property
     def tokens(self) -> tuple[str, ...] | None:

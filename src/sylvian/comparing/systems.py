@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sylvian.comparing.reading import Column, Decoded
+from sylvian.comparing.wording import short
 from sylvian.errors import DataError
 
 LONGEST = 30  # letters of a name
@@ -20,8 +21,9 @@ Columns = Mapping[Column, Systems]
 def systems_in(found: Sequence[Decoded], column: Column) -> dict[str, dict[int, Decoded]]:
     """Group the runs of a column into systems, after making sure that they can be paired.
 
-    Runs of one recipe and decoder are one system, whatever their seeds; so are runs that were given
-    one name. Two systems of one recipe are told apart by the settings they differ in.
+    Runs of one recipe and decoder are one system, whatever their seeds and whatever `tune` chose
+    for each; so are runs that were given one name. A decoder is its language models, words and
+    pronunciations, too. Two systems of one recipe are told apart by the settings they differ in.
 
     Args:
         found: Runs; those without trials in the column are passed over.
@@ -109,14 +111,16 @@ def _told_apart(one: Decoded, firsts: Sequence[Decoded]) -> str:
         return one.called
     rivals = [other for other in firsts if other.base == one.base]
     keys = differing([other.settings for other in rivals])
-    said = [
-        one.settings.get(key, "") if key == "decoder" else f"{_last(key)}={one.settings.get(key)}"
-        for key in keys
-    ]
-    name = f"{one.base} ({', '.join(said)})"
-    if len(keys) <= MOST_KEYS and len(name) <= LONGEST:
-        return name
+    names = [f"{other.base} ({', '.join(_said(other, keys))})" for other in rivals]
+    distinct = len(set(names)) == len(names) and max(map(len, names)) <= LONGEST
+    if len(keys) <= MOST_KEYS and distinct:
+        return names[rivals.index(one)]
     return f"{one.base} ({one.path.name.rpartition('-')[2]})"
+
+
+def _said(one: Decoded, keys: Sequence[str]) -> list[str]:
+    told = {key: one.settings.get(key) for key in keys}
+    return [short(key, value or "") or f"{_last(key)}={value}" for key, value in told.items()]
 
 
 def differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
