@@ -92,7 +92,7 @@ def test_words_pronunciations_and_weights_by_hand_make_other_systems(
     make: Maker, lms, changes: dict[str, object], told: str
 ) -> None:
     plain = make("tfs", S15, seed=4, lm=lms[0])
-    other = retold(make("tfs", S15, seed=5, lm=lms[0], wrong=0.3 + ord(told[1]) / 1000), **changes)
+    other = retold(make("tfs", S15, seed=5, lm=lms[0], wrong=0.3 + ord(told[0]) / 1000), **changes)
     names, notes = compared(plain, other)
     assert len(names) == 2
     assert f"did not find words with the same {told}: their change" in notes
