@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sylvian.decoding import rate, read_decodes
 from sylvian.evaluate import Protocol
-from sylvian.evaluate.claims import claim
+from sylvian.evaluate.claims import Taught, claim
 from sylvian.jobs import Job
 from sylvian.runs import RunFolder
 from sylvian.types import Strategy
@@ -49,6 +49,8 @@ def claim_rate(run: RunFolder, split: str, *, unit: str = "wer", online: bool = 
         what=f"{recipe.name} on {recipe.corpus} ({who}; {_speech(job)}{decoder})",
         unit=unit,
         online=online,
+        taught=Taught(job.learnt.keys, not job.learnt.unknown),
+        rests=_untold(job),
     )
     return Claim(str(run.path), split, sentence)
 
@@ -60,3 +62,10 @@ def _speech(job: Job) -> str:
         return ""
     named = [f"{one}, zero-shot" if one in job.zero_shot else one.value for one in done]
     return f"{' and '.join(named)}; "
+
+
+def _untold(job: Job) -> list[str]:
+    """Say where the line between sentences seen and not seen cannot be drawn for certain."""
+    if not job.learnt.unknown:
+        return []
+    return ["a training before it is not on record, whose sentences may count as not seen"]

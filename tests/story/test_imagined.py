@@ -121,11 +121,19 @@ def test_the_release_of_inner_speech_from_its_files_to_a_claim(home: Path, sylvi
     assert "imagined on kunz2025 (all participants; imagined; ngram): WER" in claim
     back = sylvian("decode", run, "--split", "train/attempted", "--json").json
     assert back["n_trials"] == 4
+    assert sylvian("score", run, "--split", "train/attempted").status == 0
+    claim = sylvian("claim", run, "--split", "train/attempted").out
+    assert "(all participants; attempted, zero-shot; ngram" in claim
+    assert "on train/attempted (4 trials, none of them learnt; " in claim
     first = sylvian("train", "attempted", *quick, "--json").json["run"]
     asked = (first, "--split", "test/imagined")
     assert sylvian("decode", *asked, "--json").json["n_trials"] == 6
     assert sylvian("score", *asked, "--json").json["zero_shot"] == ["imagined"]
-    assert sylvian("train", "cross_task_only", *quick, "--json").json["n_val"] == 3
+    both = sylvian("train", "cross_task_only", *quick, "--json").json
+    assert both["n_val"] == 3
+    learnt = (both["run"], "--split", "train/attempted")
+    assert sylvian("decode", *learnt).status == sylvian("score", *learnt).status == 0
+    assert "the model learnt 2 of these 4 trials" in sylvian("claim", *learnt).err
 
 
 def test_labels_of_an_earlier_task_were_learnt(home: Path, sylvian: Call) -> None:

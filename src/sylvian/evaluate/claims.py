@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from sylvian.errors import ProtocolError
 from sylvian.evaluate.protocol import Entry, Protocol, overlap, trials_digest
 from sylvian.evaluate.report import SEEN, UNSEEN, ScoreReport
+from sylvian.text import counted
 from sylvian.types import Score, TrialKey
 
 _NAMES = {"per": "PER", "wer": "WER", "cer": "CER"}
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """The trials that taught a model, by this training and by those before it.
+
+    Attributes:
+        keys: Their names.
+        is_complete: Whether every training is on record.
+    """
+
+    keys: Collection[TrialKey]
+    is_complete: bool = True
+
+
 def breaches(
-    protocol: Protocol, split: str, keys: Iterable[TrialKey], *, online: bool = False
+    protocol: Protocol,
+    split: str,
+    keys: Iterable[TrialKey],
+    *,
+    online: bool = False,
+    taught: Taught | None = None,
 ) -> list[str]:
     """Say what on record forbids to claim a rate on a split; nothing: it may be claimed.
 
@@ -22,9 +42,12 @@ def breaches(
         split: The split.
         keys: The trials that were scored.
         online: Whether the rate is claimed for a decoder that runs while somebody speaks.
+        taught: What the model learnt; None: nothing is known but the split's name.
     """
-    entries, (_, trials) = protocol.entries, trials_digest(keys)
+    entries, names = protocol.entries, set(keys)
+    _, trials = trials_digest(names)
     return [
+        *_learnt(split, names, taught),
         *_not_blind(entries, split, trials),
         *_chosen_after(entries, split),
         *([_FUTURE] if online and any(e.sees_future for e in entries) else []),
@@ -37,9 +60,20 @@ _FUTURE = (
 )
 
 
-def _not_blind(entries: tuple[Entry, ...], split: str, trials: str) -> Iterator[str]:
-    if overlap(split, "train"):
+def _learnt(split: str, keys: Collection[TrialKey], taught: Taught | None) -> Iterator[str]:
+    """Compare trials, not names: a part of `train` may be what the model never learnt."""
+    known = set(keys) if taught is None and overlap(split, "train") else set()
+    if taught is not None:
+        known = set(taught.keys).intersection(keys)
+    if len(known) == len(keys) > 0:
         yield "the model learnt these trials; score val or test"
+    elif known:
+        yield f"the model learnt {len(known)} of these {len(keys)} trials; score others"
+    elif taught is not None and not taught.is_complete and overlap(split, "train"):
+        yield "the model may have learnt these trials, in a training that is not on record here"
+
+
+def _not_blind(entries: tuple[Entry, ...], split: str, trials: str) -> Iterator[str]:
     if not any(e.kind == "opened" and e.split == split for e in entries):
         yield f"{split} was not scored; run 'sylvian score --split {split}' first"
     chosen = dict.fromkeys(
@@ -73,6 +107,8 @@ def claim(
     what: str,
     unit: str = "wer",
     online: bool = False,
+    taught: Taught | None = None,
+    rests: Iterable[str] = (),
 ) -> str:
     """Put a rate into one sentence that says what it rests on.
 
@@ -84,12 +120,14 @@ def claim(
         what: What was scored: run, participant, decoder.
         unit: `per`, `wer` or `cer`.
         online: Whether it is claimed for a decoder that runs while somebody speaks.
+        taught: What the model learnt; None: nothing is known but the split's name.
+        rests: What else the rate rests on, a clause each.
 
     Raises:
         ProtocolError: the record forbids it, or there is nothing to claim; the message says why.
     """
     keys = list(keys)
-    broken = breaches(protocol, split, keys, online=online)
+    broken = breaches(protocol, split, keys, online=online, taught=taught)
     if broken:
         raise ProtocolError(f"{what} on {split}: no claim, because {'; and '.join(broken)}")
     score = report.find(unit)
@@ -106,10 +144,10 @@ def claim(
     looks = protocol.n_openings(split)
     times = "once" if looks == 1 else f"{looks} times, nothing chosen after the first"
     kind = "online" if online else "offline"
-    return (
-        f"{what}: {_NAMES[unit]} {_percent(score)} on {split} ({report.n_trials} trials; "
-        f"{'; '.join(apart)}), free-running, {kind}; {split} opened {times}."
-    )
+    n = counted(report.n_trials, "trial")
+    learnt = ", none of them learnt" if overlap(split, "train") else ""
+    rate = f"{what}: {_NAMES[unit]} {_percent(score)} on {split} ({n}{learnt}; {'; '.join(apart)})"
+    return "; ".join([f"{rate}, free-running, {kind}", *rests, f"{split} opened {times}."])
 
 
 def _percent(score: Score) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from sylvian.errors import ProtocolError
 from sylvian.evaluate import Protocol, score_trials
-from sylvian.evaluate.claims import breaches, claim
+from sylvian.evaluate.claims import Taught, breaches, claim
 from sylvian.evaluate.report import ScoreReport
 from sylvian.evaluate.score import score_trial
 from sylvian.types import Strategy, TrialInfo, TrialKey
@@ -111,3 +111,30 @@ def test_withheld_labels_give_no_number(protocol: Protocol) -> None:
     protocol.opened("test", TEST)
     with pytest.raises(ProtocolError, match="withheld"):
         claim(protocol, "test", TEST, ScoreReport((), 0), what="tfs on toy")
+
+
+def test_trials_are_learnt_by_their_names_not_by_their_splits(protocol: Protocol) -> None:
+    others = [key(n) for n in range(20, 26)]
+    protocol.opened("train/attempted", others)
+    protocol.opened("test", TEST)
+    taught = Taught({key(n) for n in range(30, 40)})
+    said = claim(
+        protocol, "train/attempted", others, scored(others), what="imagined", taught=taught
+    )
+    assert "on train/attempted (6 trials, none of them learnt; " in said
+    some = Taught({TEST[0], key(30)})
+    assert breaches(protocol, "test", TEST, taught=some) == [
+        "the model learnt 1 of these 7 trials; score others"
+    ]
+    (why,) = breaches(protocol, "train/attempted", others, taught=Taught(others))
+    assert why.startswith("the model learnt these trials")
+
+
+def test_an_unknown_training_may_have_learnt_what_is_called_train(protocol: Protocol) -> None:
+    others = [key(n) for n in range(20, 26)]
+    protocol.opened("train/attempted", others)
+    protocol.opened("test", TEST)
+    taught = Taught((), is_complete=False)
+    (why,) = breaches(protocol, "train/attempted", others, taught=taught)
+    assert why.startswith("the model may have learnt these trials")
+    assert breaches(protocol, "test", TEST, taught=taught) == []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sylvian.claiming import claim_rate
 from sylvian.decoding import read_decodes, write_decodes
 from sylvian.decoding.searching import Searched
 from sylvian.decoding.setting import Setting, resolve
@@ -95,6 +96,8 @@ def test_a_start_that_is_gone_is_said_and_not_fatal(train: Train) -> None:
     (note,) = [one for one in score(heir, "test").notes if str(first.best) in one]
     assert "may count as not seen" in note
     assert note in run_report(heir).warnings
+    said = claim_rate(heir, "test").claim
+    assert "a training before it is not on record, whose sentences may count as not seen" in said
     assert Job.open(heir, "test/attempted").zero_shot == ()  # it may have learnt that, too
 
 
