@@ -26,7 +26,8 @@ TUNED, DEFAULT = "weights tuned on val", "default weights"
 OWN, ANY_WORD, CMUDICT, NONE = "training sentences", "any word", "CMUdict", "none"
 NAMED = ("language model", "larger language model", "rescorer", "weights", "word set", "lexicon")
 """What two systems may not differ in if their change is to be the models' alone."""
-_SHOWN = 8  # hexadecimal digits of a digest
+_DIGEST = " sha256:"  # no brackets: the terminal would take them for markup
+_SHOWN = 8  # hexadecimal digits
 _SHORT = {TUNED: "tuned", OWN: "own sentences"}
 
 
@@ -91,7 +92,7 @@ def short(key: str, value: str) -> str | None:
 
 def _plain(value: str) -> str:
     """Take the digest away."""
-    return value.partition(" [")[0]
+    return value.partition(_DIGEST)[0]
 
 
 def _weights(job: Job, setting: Setting) -> str:
@@ -125,7 +126,7 @@ def _language_model(job: Job, path: Path | None) -> str:
 
 def _rescorer(one: Rescorer) -> str:
     reading = ", ".join(f"{key}={value}" for key, value in one.reading.items())
-    return f"{Path(one.name).name} [{one.digest[:_SHOWN]}, {reading}]"
+    return f"{Path(one.name).name}{_DIGEST}{one.digest[:_SHOWN]}, {reading}"
 
 
 def _words(name: str | None) -> str:
@@ -137,7 +138,7 @@ def _words(name: str | None) -> str:
         words = " ".join(word_set(name))
     except DecodeError:  # no longer there
         return Path(name).name
-    return f"{Path(name).name} [{hashlib.sha256(words.encode()).hexdigest()[:_SHOWN]}]"
+    return f"{Path(name).name}{_DIGEST}{hashlib.sha256(words.encode()).hexdigest()[:_SHOWN]}"
 
 
 def _file(path: Path) -> str:
@@ -145,12 +146,12 @@ def _file(path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    """Tell what is in a file, in brackets; nothing where it is no longer there."""
+    """Tell what is in a file; nothing where it is no longer there."""
     try:
         told = path.stat()
     except OSError:
         return ""
-    return f" [{_sha256(path, told.st_size, told.st_mtime_ns)[:_SHOWN]}]"
+    return f"{_DIGEST}{_sha256(path, told.st_size, told.st_mtime_ns)[:_SHOWN]}"
 
 
 @cache

@@ -41,7 +41,7 @@ def test_seeds_decoded_with_other_language_models_are_two_systems(make: Maker, l
     assert (
         "tfs (tiny) and tfs (large) did not find words with the same language model: their" in notes
     )
-    assert "n-gram (tiny.arpa [" in notes
+    assert "n-gram (tiny.arpa sha256:" in notes
     assert "2 trainings" not in notes
 
 
@@ -60,7 +60,7 @@ def test_weights_tuned_for_each_seed_are_one_procedure(make: Maker, lms) -> None
     names, notes = compared(*runs)
     assert names == ["tfs"]
     assert "2 trainings of tfs (seeds 0, 1)." in notes
-    assert "words by n-gram (large.arpa [" in notes and "], weights tuned on val)." in notes
+    assert "words by n-gram (large.arpa sha256:" in notes and ", weights tuned on val)." in notes
     names, notes = compared(runs[0], make("tfs", S15, seed=1, lm=lms[0]))
     assert names == ["tfs (tuned)", "tfs (default weights)"]
     assert "did not find words with the same weights: their change" in notes
@@ -105,7 +105,7 @@ def test_the_own_sentences_are_no_file_of_a_name(make: Maker, lms) -> None:
     own.write_bytes(lms[0].read_bytes())
     retold(run, lm=str(own.resolve()))
     parts = read_decoded(run, "test").wording
-    assert parts["language model"].startswith("training sentences [")
+    assert parts["language model"].startswith("training sentences sha256:")
     assert described(parts) == "n-gram (of training sentences, default weights)"
     own.unlink()
     assert read_decoded(run, "test").wording["language model"] == "training sentences"
