@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sylvian.decoding import rate, read_decodes
+from sylvian.decoding import basis, rate, read_decodes
 from sylvian.evaluate import Protocol
 from sylvian.evaluate.claims import Taught, claim
 from sylvian.jobs import Job
@@ -50,7 +50,7 @@ def claim_rate(run: RunFolder, split: str, *, unit: str = "wer", online: bool = 
         unit=unit,
         online=online,
         taught=Taught(job.learnt.keys, not job.learnt.unknown),
-        rests=_untold(job),
+        rests=[*([] if unit == "per" else _words(job)), *_untold(job)],
     )
     return Claim(str(run.path), split, sentence)
 
@@ -62,6 +62,12 @@ def _speech(job: Job) -> str:
         return ""
     named = [f"{one}, zero-shot" if one in job.zero_shot else one.value for one in done]
     return f"{' and '.join(named)}; "
+
+
+def _words(job: Job) -> list[str]:
+    """Name what found the words; phonemes come from the encoder alone."""
+    found = basis(job.run, job.split)
+    return [found.clause()] if found else []
 
 
 def _untold(job: Job) -> list[str]:

@@ -4,6 +4,7 @@
 really decoded with.
 """
 
+from sylvian.decoding.basis import Basis, Source, basis
 from sylvian.decoding.outcome import Decodes, compare, in_use, rate, read_decodes, write_decodes
 from sylvian.decoding.searching import Search, Searched, search
 from sylvian.decoding.sentences import speak
@@ -20,11 +21,14 @@ from sylvian.decoding.setting import (
 
 __all__ = [
     "NO_LM",
+    "Basis",
     "Decodes",
     "Rescorer",
     "Search",
     "Searched",
     "Setting",
+    "Source",
+    "basis",
     "compare",
     "in_use",
     "open_graph",

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sylvian.decoding.basis import file_digests
 from sylvian.decoding.searching import Searched
-from sylvian.decoding.setting import Rescorer, Setting
+from sylvian.decoding.setting import Rescorer, Setting, in_use_by
 from sylvian.errors import DataError
 from sylvian.evaluate import ScoreReport, TrialResult, score_trial, score_trials
 from sylvian.jobs import Job
@@ -41,8 +42,8 @@ def write_decodes(
         recorded_seconds=sum(info.n_bins * info.bin_s for info in job.infos),
         warnings=(*found.warnings, *_outside(job, setting)),
     )
-    made = replace(setting, llm=None).to_json() | {"result": asdict(result)}
-    job.run.write(f"{job.split}/decode.json", made)
+    told = replace(setting, llm=None).to_json() | file_digests(setting)
+    job.run.write(f"{job.split}/decode.json", told | {"result": asdict(result)})
     return result
 
 
@@ -131,10 +132,7 @@ def _named(made: Setting) -> str:
 
 def in_use(job: Job, made: dict[str, Any]) -> Setting:
     """Give the weights that rank a split's lists: the tuned ones, if they are for its n-gram."""
-    setting, tuned = Setting.from_json(made), job.run.read_optional("decoder.json")
-    if tuned and Setting.from_json(tuned).lm == setting.lm:
-        return Setting.from_json(tuned)
-    return setting
+    return in_use_by(job.run, Setting.from_json(made))
 
 
 def _mismatches(job: Job, tuned: Rescorer | None, used: Rescorer | None) -> Iterator[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sylvian.decode.arpa import ArpaModel
     from sylvian.decode.beam import FirstPass
     from sylvian.decode.graph import DecodingGraph
+    from sylvian.runs import RunFolder
 
 NO_LM = "none"
 
@@ -112,6 +113,14 @@ def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequen
     if setting.lm is not None and setting.lm.parent != (job.run.path / "lm").resolve():
         return setting
     return replace(setting, lm=_training_lm(job, setting.decode))
+
+
+def in_use_by(run: RunFolder, setting: Setting) -> Setting:
+    """Give the weights that rank lists made with `setting`: tuned ones, if for its n-gram."""
+    tuned = run.read_optional("decoder.json")
+    if tuned and Setting.from_json(tuned).lm == setting.lm:
+        return Setting.from_json(tuned)
+    return setting
 
 
 def _absolute(decode: DecodeConfig) -> DecodeConfig:
