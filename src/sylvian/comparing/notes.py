@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from sylvian.comparing.reading import Column, Decoded
 from sylvian.comparing.systems import Columns, differing
-from sylvian.comparing.wording import NAMED, described
+from sylvian.comparing.wording import NAMED, OWN, described
 from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.figures.comparison import SystemPanel
 from sylvian.text import counted
@@ -25,6 +26,7 @@ def notes_on(
         names: All systems.
     """
     yield _seeds(columns, names)
+    yield from _other_models(columns, names)
     yield _decoders(columns, names)
     if len({one.participant for one in panels}) == 1:
         yield "One participant only: nothing is said about others."
@@ -75,6 +77,36 @@ def _seeds(columns: Columns, names: Sequence[str]) -> str:
     if len(own) == 1:
         return f"One training of {each} (seed {own[0]}), so nothing is said about training again."
     return f"{len(own)} trainings of {each} (seeds {', '.join(map(str, own))})."
+
+
+def _other_models(columns: Columns, names: Sequence[str]) -> Iterator[str]:
+    """Say which names stand for one model here and for another there."""
+    for name in names:
+        first: dict[str, Column] = {}
+        for column, own in columns.items():
+            if name not in own:
+                continue
+            known = first.setdefault(column.corpus, column)
+            both = [_made_by(columns[one][name], one) for one in (known, column)]
+            if keys := differing(both):
+                yield (
+                    f"{name} is not one model: those of {_place(known, column)} and of "
+                    f"{_place(column, known)} differ in {', '.join(keys)}."
+                )
+
+
+def _made_by(seeds: Mapping[int, Decoded], column: Column) -> dict[str, str]:
+    """Give what made a column's models; what is every person's own is no difference."""
+    found = next(iter(seeds.values())).settings
+    own = {"members", *(["participant"] if found["participant"] == column.participant else [])}
+    return {key: said for key, said in found.items() if key not in own and not said.startswith(OWN)}
+
+
+def _place(column: Column, other: Column) -> str:
+    """Name a column among others of its corpus."""
+    if column.participant == other.participant:
+        return f"{column.participant}'s {column.speech} speech"
+    return f"{column.participant}'s speech" if column.speech == other.speech else column.said
 
 
 def _decoders(columns: Columns, names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sylvian.comparing.panels import compare_runs
-from sylvian.comparing.reading import read_decoded
+from sylvian.comparing.reading import read_all
 from sylvian.errors import SylvianError
 from sylvian.figures.comparison import SystemPanel, comparison_figure
 from sylvian.figures.footnotes import SIMULATED
@@ -17,7 +17,9 @@ SPLITS = ("test", "val")
 
 
 def comparison_sheet(runs: Sequence[RunFolder]) -> Sheet | Blank | None:
-    """Lay out runs beside each other, on the split that all were scored on.
+    """Lay out runs beside each other as figure 2 does, on the split that all were scored on.
+
+    A strategy that was decoded apart, such as `test/imagined`, counts as its split.
 
     Args:
         runs: The report's runs.
@@ -30,14 +32,14 @@ def comparison_sheet(runs: Sequence[RunFolder]) -> Sheet | Blank | None:
     shared = (
         split
         for split in SPLITS
-        if all((run.split(split) / "scores.json").is_file() for run in runs)
+        if all(any(one.partition("/")[0] == split for one in run.scored) for run in runs)
     )
     split = next(shared, None)
     if split is None:
         told = f"No split ({' or '.join(SPLITS)}) was scored in every one of these runs."
         return Blank(TITLE, f"{told} They cannot be compared trial by trial.")
     try:
-        found = compare_runs([read_decoded(run, split) for run in runs])
+        found = compare_runs([one for run in runs for one in read_all(run, split)])
     except SylvianError as failure:
         return Blank(TITLE, f"These runs cannot be compared trial by trial. {failure}.")
     caption = [f"Trials of {split}.", *([SIMULATED] if found.simulated else []), *found.notes]

@@ -213,3 +213,21 @@ def test_speech_that_was_never_learnt_is_a_system_of_its_own(make: Maker) -> Non
     imagined = panel(compare_runs(found), "imagined", "per")
     assert [row.name for row in imagined.rows if row.score] == ["tfs", "tfs, zero-shot"]
     assert len(read_all(learnt, "test")) == 1
+
+
+def test_one_name_for_models_of_two_kinds_of_speech_is_told(make: Maker) -> None:
+    runs = [make("tfs", S15, f'strategies=["{kind}"]') for kind in ("attempted", "imagined")]
+    found = compare_runs(read(*runs))
+    assert {row.name for one in found.panels for row in one.rows} == {"tfs"}
+    told = (
+        "tfs is not one model: those of S15's attempted speech and of S15's imagined speech differ "
+        "in strategies."
+    )
+    assert told in found.notes
+    both = compare_runs(read(make("tfs"), make("rnn", S15), make("rnn", "participant=S16")))
+    assert not any("is not one model" in note for note in both.notes)
+    mixed = compare_runs(read(make("tfs", S15), make("tfs", "participant=S16", "encoder.depth=2")))
+    assert any(
+        "those of S15's speech and of S16's speech differ in encoder.depth." in note
+        for note in mixed.notes
+    )

@@ -32,3 +32,19 @@ def test_runs_that_cannot_be_compared_say_why(make: Maker) -> None:
     blank = comparison_sheet([apart[0], elsewhere])
     assert isinstance(blank, Blank)
     assert "No split (test or val) was scored in every one" in blank.sentence
+
+
+def test_strategies_that_were_decoded_apart_are_compared_as_in_figure_2(make: Maker) -> None:
+    only = 'strategies=["attempted"]', "train.epochs=6"
+    imagined = make("tfs", S15, 'strategies=["imagined"]', "train.epochs=6")
+    attempted = make("tfs", S15, *only, split="test/imagined")
+    sheet = comparison_sheet([attempted, imagined])
+    assert isinstance(sheet, Sheet)
+    assert "S15, imagined: tfs, zero-shot PER" in sheet.alt
+    assert "; tfs PER" in sheet.alt
+    make("tfs", S15, *only)
+    sheet = comparison_sheet([attempted, imagined])
+    assert isinstance(sheet, Sheet)
+    assert "S15, attempted: tfs PER" in sheet.alt
+    assert "S15, imagined: tfs PER" in sheet.alt and "; tfs, zero-shot PER" in sheet.alt
+    assert "tfs is not one model: those of S15's attempted speech" in sheet.caption
