@@ -43,6 +43,7 @@ def write_decodes(
         warnings=(*found.warnings, *_outside(job, setting)),
     )
     told = replace(setting, llm=None).to_json() | file_digests(setting)
+    told |= {"speaker": found.speaker} if found.speaker else {}
     job.run.write(f"{job.split}/decode.json", told | {"result": asdict(result)})
     return result
 

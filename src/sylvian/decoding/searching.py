@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sylvian.decoding.setting import Setting, open_first_pass, open_graph, open_lexicon
 from sylvian.jobs import Job
@@ -19,12 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Searched:
-    """What the decoders made of a split."""
+    """What the decoders made of a split.
+
+    Attributes:
+        greedy: Each trial without a language model.
+        nbest: Each trial's candidates, best first; None where nothing but greedy was asked.
+        seconds: What that took.
+        warnings: What the decoding graph had to leave out.
+        speaker: The language model that generated, by `fingerprint` and `weight_bytes`; None: a
+            cascade.
+    """
 
     greedy: list[NBest]
     nbest: list[NBest] | None
     seconds: float
     warnings: tuple[str, ...] = ()
+    speaker: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

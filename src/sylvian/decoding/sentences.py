@@ -61,7 +61,13 @@ def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progre
         progress(f"speak {job.split}", len(found), len(job.infos), job.run.path.name)
     seconds = cascade.seconds + time.perf_counter() - began
     ordered = [found[str(info.key)] for info in job.infos]
-    return Searched(cascade.greedy, ordered, seconds, cascade.warnings)
+    return Searched(cascade.greedy, ordered, seconds, cascade.warnings, _facts(speaker))
+
+
+def _facts(speaker: SpeechLlm) -> dict[str, Any]:
+    """Say which language model speaks, and how much memory its weights take here."""
+    held = sum(p.numel() * p.element_size() for p in speaker.llm.parameters())
+    return {"fingerprint": speaker.llm.identity.fingerprint, "weight_bytes": held}
 
 
 def _generated(

@@ -25,6 +25,7 @@ class Cost:
         second_pass_s: A language model reading candidates.
         merger_s: What merging added.
         weights: Bytes of each model, by name; a model that several share counts once.
+        unweighed: Language models whose bytes nobody noted; they are not in `weights`.
     """
 
     encoder_s: float = 0.0
@@ -32,6 +33,7 @@ class Cost:
     second_pass_s: float = 0.0
     merger_s: float = 0.0
     weights: Mapping[str, int] = field(default_factory=dict)
+    unweighed: tuple[str, ...] = ()
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -40,6 +42,7 @@ class Cost:
             self.second_pass_s + other.second_pass_s,
             self.merger_s + other.merger_s,
             {**self.weights, **other.weights},
+            tuple(dict.fromkeys((*self.unweighed, *other.unweighed))),
         )
 
     @property
@@ -56,11 +59,15 @@ class Cost:
 def cost_of(run: RunFolder, made: dict[str, Any]) -> Cost:
     """Read the cost of a run's decodes from what they were made with (`decode.json`)."""
     result, weights, read_s = made["result"], encoder_weights(run), 0.0
+    unweighed: tuple[str, ...] = ()
+    if made.get("end_to_end"):
+        spoken, unweighed = _spoken(run, made)
+        weights |= spoken
     if (llm := made.get("llm")) and (second := made.get("second_pass")):
         weights[f"llm {llm['digest']}"] = int(second["weight_bytes"])
         read_s = float(second["seconds"])
     encoder_s, search_s = float(result["seconds_encoder"]), float(result["seconds_search"])
-    return Cost(encoder_s, search_s, read_s, 0.0, weights)
+    return Cost(encoder_s, search_s, read_s, 0.0, weights, unweighed)
 
 
 def encoder_weights(run: RunFolder) -> dict[str, int]:
@@ -69,6 +76,21 @@ def encoder_weights(run: RunFolder) -> dict[str, int]:
         return {name: size for member in members for name, size in encoder_weights(member).items()}
     path = run.best / "weights.safetensors"
     return {str(path.resolve()): path.stat().st_size} if path.is_file() else {}
+
+
+def _spoken(run: RunFolder, made: dict[str, Any]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Give the bytes of what spoke, and what older decodes do not tell the bytes of.
+
+    Adapters are part of their run's model; the base is one model for all runs that share it.
+    """
+    path = run.best / "adapters.safetensors"
+    adapters = path.stat().st_size if path.is_file() else 0
+    weights = {name: size + adapters for name, size in encoder_weights(run).items()}
+    speaker = made.get("speaker")
+    if speaker is None:
+        return weights, (str(made["end_to_end"]["llm"]["name"]),)
+    held = int(speaker["weight_bytes"])  # held in two precisions it is there twice
+    return weights | {f"llm {speaker['fingerprint']} {held}": held}, ()
 
 
 def total(costs: Iterable[Cost]) -> Cost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +110,20 @@ def _result(
         gain_low=gain.low,
         gain_high=gain.high,
         gain_p=gain.p,
-        notes=found.notes,
+        notes=(*found.notes, *_unweighed(found.cost)),
         weights=found.weights,
         run=str(found.run.path) if found.run else None,
         peak_memory_mb=peak_memory_mb() if found.computed else None,
         out=str(out) if out else None,
     )
+
+
+def _unweighed(cost: Cost) -> Iterator[str]:
+    if cost.unweighed:
+        yield (
+            f"MB and models leave out {', '.join(cost.unweighed)}, whose size was not noted when "
+            "these sentences were decoded; run 'sylvian decode' again to count it."
+        )
 
 
 def _count(truth: dict[TrialKey, str], said: dict[TrialKey, str]) -> list[EditCounts]:
