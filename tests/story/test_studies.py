@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from layouts.human import imagined_sentences, write_mat
 from story.driving import Call
 from sylvian import pipeline
 from sylvian.data.synthetic import (
@@ -63,7 +65,7 @@ def test_table_4_has_every_row_for_both_kinds_of_speech(home: Path, sylvian: Cal
     assert labels["attempted"] == ["rnn", "tfs", "human", "all"]
     assert labels["imagined"] == ["rnn", "tfs", "human", "all", "cross_task_only"]
     for row in found["rows"]:
-        assert row["low"] <= row["rate"] <= row["high"]
+        assert row["low"] is row["high"] is None  # of three trials there is no interval
         assert (row["difference"] is None) == (row["label"] == "tfs")
         assert (row["hours"] is None) == (row["label"] in ("rnn", "tfs", "cross_task_only"))
         assert len(row["runs"]) == row["n_seeds"] == 1
@@ -101,6 +103,53 @@ def test_transfer_judges_each_kind_of_speech_by_models_of_it_of_the_other_and_of
     alone = sylvian("study", "transfer", "corpus=synthetic", "participant=M1", *TINY)
     assert alone.status == 1
     assert "no attempted together with imagined speech of M1" in alone.err
+
+
+@pytest.fixture(scope="module")
+def inner_speech(home: Path) -> Path:
+    """The release of inner speech, whose attempted speech is all there to train on."""
+    rng = np.random.default_rng(3)
+    raw = home / "kunz"
+    for split, name, blocks in (
+        ("train", "", (1, 2, 3)),
+        ("train", "_attempted", (4, 5)),
+        ("val_50words", "", (6, 7, 8)),
+    ):
+        file = raw / "sentenceData" / split / f"t12.2024.04.11{name}.mat"
+        write_mat(file, imagined_sentences(rng, blocks=blocks))
+    pipeline.prepare_corpus("kunz2025", raw=raw, data=home / "data", jobs=1)
+    return home
+
+
+def test_studies_of_inner_speech_leave_out_what_nothing_is_held_out_of(
+    inner_speech: Path, sylvian: Call
+) -> None:
+    own = ["corpus=kunz2025", *TINY, "train.precision=fp32", "--seeds", 1]
+    rows = [("--row", label) for label in ("after the other", "joint", "zero-shot")]
+    ended = sylvian("study", "transfer", *own, *sum(rows, ()), "--json")
+    assert ended.status == 0, ended.err
+    found = ended.json
+    assert {row["speech"] for row in found["rows"]} == {"imagined"}
+    assert [row["label"] for row in found["rows"]] == ["from scratch", "after the other", "joint"]
+    told = "Left out: T12 attempted (splits=bit: no labelled trial in val or test)."
+    assert found["notes"] == [
+        told,
+        "Left out: zero-shot of T12 imagined (of what it learns, splits=bit: no labelled trial in "
+        "val).",
+    ]
+    table = sylvian("study", "table4", *own, "--row", "cross_task_only", "--json").json
+    assert {(row["speech"], row["label"]) for row in table["rows"]} == {
+        ("imagined", "tfs"),
+        ("imagined", "cross_task_only"),
+    }
+    assert told in table["notes"]
+
+
+def test_a_study_with_no_column_left_says_why(inner_speech: Path, sylvian: Call) -> None:
+    ended = sylvian("study", "table4", "corpus=kunz2025", *TINY, "splits=benchmark")
+    assert ended.status == 1
+    assert "no labelled speech of anybody to fine-tune on" in ended.err
+    assert "T12 imagined (splits=benchmark: no labelled trial in test)" in ended.err
 
 
 def test_a_probe_compares_trunks_with_none(home: Path, sylvian: Call) -> None:

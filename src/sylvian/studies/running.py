@@ -14,7 +14,7 @@ from sylvian import pipeline
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.evaluate.report import plain
 from sylvian.recipes import EarlierTask, Phonemes, Pretraining, Recipe, build_recipe
-from sylvian.studies.cells import Cell, columns, grouped, said
+from sylvian.studies.cells import RULE, Cell, columns, grouped, said
 from sylvian.studies.choosing import STUDIES, only, overrides_of, possible
 from sylvian.studies.judging import judge
 from sylvian.studies.lines import LanguageModels, Line, Study
@@ -159,7 +159,7 @@ def _run(
     started = time.perf_counter()
     if seeds < 1:
         raise ConfigError("a study needs at least one seed; three tell something about training")
-    cells = list(columns(study, asked.corpus, asked.overrides, asked.data))
+    cells, left_out = columns(study, asked.corpus, asked.overrides, asked.data, split=asked.split)
     n_all, done = len(cells) * seeds, 0
     rows: list[StudyRow] = []
     for column in grouped(cells):
@@ -183,7 +183,11 @@ def _run(
         rows=tuple(rows),
         seconds=time.perf_counter() - started,
         file=None if out is None else str(out),
-        notes=(*(winners(rows, study.against) if study.unit == "wer" else ()), *notes),
+        notes=(
+            *(winners(rows, study.against) if study.unit == "wer" else ()),
+            *notes,
+            *left_out,
+        ),
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -235,7 +239,7 @@ def _recipe_of(cell: Cell, asked: _Asked, seed: int) -> tuple[str, list[str]]:
     start = build_recipe(name, [f"corpus={asked.corpus}"])
     strategies, other = (json.dumps([*map(str, own)]) for own in (cell.taught, cell.other))
     chosen = [
-        "splits=bit",
+        f"splits={RULE}",
         *overrides_of(cell.line, asked.overrides, start, asked.models),
         f"participant={cell.participant}",
         f"strategies={strategies}",
