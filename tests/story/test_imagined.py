@@ -146,6 +146,11 @@ def test_labels_of_an_earlier_task_were_learnt(home: Path, sylvian: Call) -> Non
     found = sylvian("score", run, "--split", "test/attempted", "--json").json
     assert found["zero_shot"] == []
     assert "imagined speech" in sylvian("show", run).out
+    card = Path(sylvian("card", run, "--json").json["card"]).read_text()
+    first, second = (f"\n### {n}. {name}-" for n, name in ((1, "tfs"), (2, "cross_task_only")))
+    assert "- Strategies: attempted" in card.partition(first)[2].partition(second)[0]
+    assert "- Strategies: imagined" in card.partition(second)[2]
+    assert "- Words of test/attempted: held to the words of 50-word; no language model." in card
 
 
 @pytest.mark.parametrize(

@@ -50,17 +50,17 @@ class Basis:
     Attributes:
         sources: Language models first; pronunciations and words where they are not the usual ones.
         weights: The numbers that rank candidates; none where nothing is weighed.
-        chosen: Where the weights come from.
+        how: Where the weights come from, or that no language model was asked.
     """
 
     sources: tuple[Source, ...]
     weights: dict[str, float]
-    chosen: str = ""
+    how: str = ""
 
     def clause(self) -> str:
         """Say it in a few words."""
-        named = [one.told(SHORT) for one in self.sources] or ["no language model"]
-        return ", ".join([*named, self.chosen] if self.chosen else named)
+        named = [one.told(SHORT) for one in self.sources]
+        return ", ".join([*named, self.how] if self.how else named)
 
 
 def basis(run: RunFolder, split: str) -> Basis | None:
@@ -73,11 +73,10 @@ def basis(run: RunFolder, split: str) -> Basis | None:
         return None
     setting = Setting.from_json(made)
     if made["result"]["nbest"] is None:  # words were looked up
-        return Basis(tuple(_held(setting)), {})
+        return Basis(tuple(_held(setting)), {}, "no language model")
     sources = (*_ngrams(setting, made), *_models(run, setting), *_held(setting))
     ranked = in_use_by(run, setting)
-    alone = setting.end_to_end is not None and setting.end_to_end.joint == "alone"
-    if alone and setting.llm is None:
+    if setting.generated and setting.llm is None and not ranked.decode.word_bonus:
         return Basis(sources, {})
     names = [*_WEIGHTS, *(["llm_weight"] if setting.llm else [])]
     names += ["end_to_end_weight"] if setting.end_to_end else []
@@ -121,7 +120,7 @@ def _held(setting: Setting) -> Iterator[Source]:
 def _chosen(run: RunFolder, setting: Setting, weights: dict[str, float]) -> str:
     """Say where the weights come from: `tune`, the recipe, or the command line."""
     tuned = run.read_optional("decoder.json")
-    if tuned and Setting.from_json(tuned).lm == setting.lm:
+    if tuned and Setting.from_json(tuned).lists == setting.lists:
         chosen = [e for e in Protocol.open(run.path).entries if e.what == "decoder weights"]
         if not chosen:
             return "weights tuned"

@@ -66,7 +66,7 @@ def test_tuned_weights_and_second_passes_are_told(train: Train, lm: Path) -> Non
     setting = Setting(more, lm, None, llm=rescorer, larger=lm)
     decode(run, setting)
     found = basis(run, "test")
-    assert found is not None and found.chosen == "weights set by hand"
+    assert found is not None and found.how == "weights set by hand"
     tuned = replace(setting, decode=more.model_copy(update={"acoustic_scale": 0.7}))
     run.write("decoder.json", tuned.to_json())
     Protocol.open(run.path).selected(
@@ -89,7 +89,7 @@ def test_an_end_to_end_run_names_its_language_model(train: Train) -> None:
     decode(run, setting)
     found = basis(run, "test")
     assert found is not None
-    assert (found.weights, found.chosen) == ({}, "")
+    assert (found.weights, found.how) == ({}, "")
     assert found.clause() == "language model smollm2 (digest not on record)"
     saved = {"backbone": {"fingerprint": "feedbeef00000000"}}
     run.write("checkpoint/best/speechllm.json", saved)
@@ -111,8 +111,13 @@ def test_decodes_of_before_are_digested_now(train: Train, lm: Path) -> None:
     assert "n-gram prompts.arpa (digest not on record)" in claim_rate(run, "test").claim
 
 
-def test_words_that_were_looked_up_rest_on_no_language_model(train: Train) -> None:
+def test_words_that_were_looked_up_rest_on_no_language_model(train: Train, lm: Path) -> None:
     run = train("imagined")
     assert basis(run, "test") is None
     decode(run, Setting(run.recipe.decode, None, None), words=False)
     assert "offline; no language model; test" in claim_rate(run, "test").claim
+    spelled = lm.with_suffix(".txt")
+    spelled.write_text("YES Y EH1 S\n")
+    decode(run, Setting(run.recipe.decode, None, spelled), words=False)
+    assert "offline; pronunciations prompts.txt (sha256 " in (said := claim_rate(run, "test").claim)
+    assert "), no language model; test" in said

@@ -1,4 +1,4 @@
-"""The card of a trained model: what it is, what it saw, how well it does, what it is not for."""
+"""Puts a model card together, section by section."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sylvian import config
+from sylvian.cards.stages import corpora_of, data_of, seeds_of
+from sylvian.decoding import Basis, basis
 from sylvian.errors import ConfigError
 from sylvian.evaluate.files import write_text
 from sylvian.evaluate.protocol import Protocol
 from sylvian.evaluate.report import ALL, UNITS, ScoreReport
 from sylvian.evaluate.table import percent
+from sylvian.jobs import Trainings, trainings
 from sylvian.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -31,13 +34,16 @@ INTENDED = (
     "off, no storing of what was not released by them.",
 )
 RECORDED = (
-    "The recordings are of a person who consented to research with them and to their publication "
-    "under the licence above; that is consent neither to surveillance nor to decoding of inner "
-    "speech."
+    "The recordings of people are of people who consented to research with them and to their "
+    "publication under the licences above; that is consent neither to surveillance nor to decoding "
+    "of inner speech."
 )
 SIMULATED = (
     "The recordings are simulated: nobody was recorded. Error rates on them say that the software "
     "works, and nothing about any person."
+)
+UNRECORDED = (
+    "What the first training used is not on record here; those recordings may be of people."
 )
 CONSENT = (
     "Whoever runs this model on a living person needs that person's own consent, which they can "
@@ -87,28 +93,30 @@ def model_card(run: RunFolder, *, licence: str | None = None) -> str:
     """
     if run.is_pretraining:
         raise ConfigError(f"{run.path}: pretrained only; it says nothing yet, so it has no card")
+    past = trainings(run)
     sections: Mapping[str, Iterable[str]] = {
         "What it is": _model(run),
-        "Data": _data(run),
+        "Data": data_of(past),
         "Choices": Protocol.open(run.path).notes(),
         "Error rates": _rates(run),
+        "Decoder": _decoders(run),
         "Causality": _causality(run),
-        "Seeds": _seeds(run),
+        "Seeds": seeds_of(past),
         "Files": _files(run.best),
         "Licence": [
             f"Weights: {licence}." if licence else "Weights: none granted; ask whoever made them.",
             "Software: Apache-2.0.",
         ],
         "Intended use": INTENDED,
-        "Consent": (SIMULATED if run.recipe.corpus == "synthetic" else RECORDED, *CONSENT),
+        "Consent": (*_recorded(past), *CONSENT),
     }
     body = "\n\n".join(f"## {title}\n\n{_listed(lines)}" for title, lines in sections.items())
     return f"# {run.path.name}\n\n{body}\n"
 
 
 def _listed(lines: Iterable[str]) -> str:
-    """Make list items of sentences; table rows and blank lines stay as they are."""
-    return "\n".join(x if not x or x.startswith("|") else f"- {x}" for x in lines)
+    """Make list items of sentences; table rows, headings and blank lines stay as they are."""
+    return "\n".join(x if not x or x.startswith(("|", "###")) else f"- {x}" for x in lines)
 
 
 def _model(run: RunFolder) -> Iterator[str]:
@@ -134,20 +142,22 @@ def _model(run: RunFolder) -> Iterator[str]:
     )
 
 
-def _data(run: RunFolder) -> Iterator[str]:
-    recipe, environment, outcome = run.recipe, run.environment, run.training
-    corpus = environment["corpus"]
-    who = [recipe.participant] if recipe.participant else corpus["participants"]
-    yield f"{corpus['title']} ({corpus['name']}), participant {', '.join(who)}."
-    yield f"Cite: {corpus['citation'] or 'nothing to cite'}."
-    yield f"Licence of the data: {corpus['licence'] or 'not stated'}."
-    yield f"Digest of the prepared recordings: {environment['data_digest']}."
-    spoken = ", ".join(recipe.strategies) if recipe.strategies else "all there are"
-    yield f"Strategies: {spoken}."
-    yield (
-        f"Split rule `{recipe.splits}`: trained on {outcome['n_train']:,} trials, "
-        f"epoch chosen on {outcome['n_val']:,}."
-    )
+def _decoders(run: RunFolder) -> Iterator[str]:
+    """Say what found the words of each scored split; equal decoders in one line."""
+    yield "Phonemes are the encoder's own, read greedily."
+    by: dict[str, list[str]] = {}
+    for split in run.scored:
+        if found := basis(run, split):
+            by.setdefault(_decoder(found), []).append(split)
+    for told, splits in by.items():
+        yield f"Words of {', '.join(splits)}: {told}."
+
+
+def _decoder(found: Basis) -> str:
+    sources = ", ".join(one.told() for one in found.sources)
+    weights = ", ".join(f"{name}={value:.4g}" for name, value in found.weights.items())
+    how = f"{found.how}: {weights}" if weights else found.how
+    return "; ".join(part for part in (sources, how) if part)
 
 
 def _rates(run: RunFolder) -> Iterator[str]:
@@ -196,10 +206,11 @@ def _encoder(run: RunFolder) -> Encoder:
     return load_ctc(run.best).encoder
 
 
-def _seeds(run: RunFolder) -> Iterator[str]:
-    seed = run.recipe.train.seed
-    yield f"One training, seed {seed}: weights, batch order, augmentation, dropout."
-    yield "The spread over seeds is not in the intervals above; `sylvian study` trains several."
+def _recorded(past: Trainings) -> Iterator[str]:
+    """Say whether anybody was recorded, in any of the trainings."""
+    yield SIMULATED if corpora_of(past) == {"synthetic"} else RECORDED
+    if past.lost:
+        yield UNRECORDED
 
 
 def _files(folder: Path) -> Iterator[str]:
