@@ -185,11 +185,11 @@ def _tops(panels: Sequence[SystemPanel]) -> dict[str, float]:
     for one in panels:
         found = [row.score for row in one.rows if row.score is not None]
         scores.setdefault(one.unit, []).extend(found)
-    return {unit: _top(found) for unit, found in scores.items()}
+    return {unit: round_top(found) for unit, found in scores.items()}
 
 
-def _top(scores: Sequence[Score]) -> float:
-    """Choose a round end; not past 100 % where nothing is."""
+def round_top(scores: Sequence[Score]) -> float:
+    """Choose a round upper end of an axis (a fraction); not past 100 % where nothing is."""
     ends = [end for score in scores for end in (score.rate, score.high) if math.isfinite(end)]
     top = nice_top(scores)
     return min(top, 1.0) if max(ends, default=0.0) <= 1 else top

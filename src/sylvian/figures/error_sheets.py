@@ -10,8 +10,9 @@ from sylvian.evaluate.analysis import ErrorAnalysis
 from sylvian.evaluate.confusion import Confusions
 from sylvian.evaluate.pairs import PAPER
 from sylvian.evaluate.word_errors import NearHomophones
-from sylvian.figures.accuracy import error_by_session, error_rates, group_name, nice_top
+from sylvian.figures.accuracy import error_by_session, error_rates, group_name
 from sylvian.figures.breakdown import oracle_curve, rates_along
+from sylvian.figures.comparison import round_top
 from sylvian.figures.confusion import Order, confusion_key, confusion_matrix
 from sylvian.figures.mistakes import near_rows, pair_rows, repair_rows
 from sylvian.figures.style import DOUBLE_MM, INK, MUTED, SINGLE_MM, canvas, panel, record, styled
@@ -107,7 +108,8 @@ def _pairs(analysis: ErrorAnalysis) -> Figure:
     shown = [p for p in analysis.pairs if p.rank <= N_PAIRS or (p.first, p.second) in named]
     height = ROW_MM * len(shown)
     figure = canvas(SINGLE_MM, 18 + height)
-    pair_rows(panel(figure, 13, 8, SINGLE_MM - 13 - 34, height), shown, marked=PAPER)
+    axis = panel(figure, 13, 8, SINGLE_MM - 13 - 34, height)
+    pair_rows(axis, shown, marked=PAPER, marks="named by the BIT paper")
     return figure
 
 
@@ -128,11 +130,13 @@ def _near(near: NearHomophones) -> Figure:
 def _where(analysis: ErrorAnalysis, colour: str) -> Figure:
     kinds = ("length", "frequency", "position")
     figure = canvas(DOUBLE_MM, 58)
-    top = nice_top([score for kind in kinds for score in analysis.rates[kind]])
+    top = round_top([score for kind in kinds for score in analysis.rates[kind]])
     for place, kind in enumerate(kinds):
-        label = "Word error rate (%)" if kind == "length" else "Words missed (%)"
+        is_share = kind != "length"  # of words, and no more than all of them can be missed
+        label = "Words missed (%)" if is_share else "Word error rate (%)"
         axis = panel(figure, 12 + 59 * place, 6, 47, 37)
-        rates_along(axis, analysis.rates[kind], ylabel=label, colour=colour, top=top)
+        own = min(top, 1.0) if is_share else top
+        rates_along(axis, analysis.rates[kind], ylabel=label, colour=colour, top=own)
     return figure
 
 
@@ -140,7 +144,8 @@ def _sessions(analysis: ErrorAnalysis, colour: str) -> Figure:
     width = SINGLE_MM if len(analysis.rates["session"]) <= FEW_DAYS else DOUBLE_MM
     figure = canvas(width, 51)
     axis = panel(figure, 11, 6, width - 15, 33)
-    error_by_session(axis, analysis.rates["session"], colour=colour)
+    scores = analysis.rates["session"]
+    error_by_session(axis, scores, colour=colour, top=round_top(scores))
     return figure
 
 
@@ -150,7 +155,8 @@ def _groups(scores: Sequence[Score], colour: str, kind: str) -> Figure:
     figure = canvas(SINGLE_MM, 17 + 5.5 * len(scores))
     axis = panel(figure, left, 6, SINGLE_MM - left - BESIDE_MM, 5.5 * len(scores))
     paints = [colour] * len(scores)
-    error_rates(axis, scores, labels=names, colours=paints, panel=kind)
+    top = round_top(scores)
+    error_rates(axis, scores, labels=names, colours=paints, panel=kind, top=top)
     return figure
 
 

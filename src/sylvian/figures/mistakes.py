@@ -24,7 +24,11 @@ LEAST_TOP = 1.0  # per cent an axis shows at least
 
 @styled
 def pair_rows(
-    axis: Axes, pairs: Sequence[ConfusedPair], *, marked: Sequence[tuple[str, str]] = ()
+    axis: Axes,
+    pairs: Sequence[ConfusedPair],
+    *,
+    marked: Sequence[tuple[str, str]] = (),
+    marks: str = "marked",
 ) -> None:
     """Plot pairs of phonemes by their share of all substitutions, most frequent on top.
 
@@ -33,6 +37,7 @@ def pair_rows(
         pairs: The pairs.
         marked: Pairs with a filled mark, such as those a paper names, the others open; empty: all
             are filled.
+        marks: What a filled mark says, written above and a column of the CSV.
 
     Raises:
         ConfigError: there are no pairs.
@@ -41,18 +46,21 @@ def pair_rows(
         raise ConfigError("confused pairs: nothing was substituted; leave the panel out")
     wanted = {tuple(sorted(pair)) for pair in marked}
     paint = colour_of("substitution")
-    for row, pair in enumerate(pairs):
-        filled = not wanted or (pair.first, pair.second) in wanted
-        _mark(axis, row, pair.share, paint, filled=filled)
+    known = [(pair.first, pair.second) in wanted for pair in pairs]
+    for row, (pair, is_marked) in enumerate(zip(pairs, known, strict=True)):
+        _mark(axis, row, pair.share, paint, filled=is_marked or not wanted)
         _beside(axis, row, f"{_figures(pair.share)}", f"{pair.count}")
     _rows(axis, [pair.name for pair in pairs], [pair.share for pair in pairs])
     axis.set_xlabel("Share of all substitutions (%)")
     _beside(axis, -1, "% (95 %)", "n", colour=MUTED)
+    if wanted:
+        axis.set_title(f"filled: {marks}", fontweight="normal", color=MUTED)
     record(
         axis,
         "confused pairs",
         {
             "pair": [pair.name for pair in pairs],
+            **({marks.replace(" ", "_"): known} if wanted else {}),
             "rank": [pair.rank for pair in pairs],
             "second_for_first": [pair.forward for pair in pairs],
             "first_for_second": [pair.backward for pair in pairs],

@@ -8,6 +8,7 @@ import pytest
 
 from sylvian.errors import ConfigError, DataError
 from sylvian.evaluate.analysis import DecodedTrial, ErrorAnalysis, analyse_errors
+from sylvian.evaluate.pairs import PAPER
 from sylvian.evaluate.word_errors import count_word_errors
 from sylvian.figures.breakdown import oracle_curve, rates_along
 from sylvian.figures.error_sheets import error_figures
@@ -190,3 +191,34 @@ def test_marks_of_the_papers_pairs_are_filled(axis) -> None:
     marks = [line for line in axis.lines if line.get_marker() == "o"]
     filled = [line.get_markerfacecolor() == line.get_color() for line in marks]
     assert filled == [pair.name == "B/P" for pair in pairs]
+
+
+def test_what_a_filled_mark_says_stands_in_the_picture_and_in_the_table() -> None:
+    figure = error_figures(analysed())["phoneme-pairs"]
+    assert figure.axes[0].get_title("left") == "filled: named by the BIT paper"
+    columns = plotted(figure)[0].columns
+    named = dict(zip(columns["pair"], columns["named_by_the_BIT_paper"], strict=True))
+    assert named["B/P"]
+    assert named == {name: tuple(name.split("/")) in PAPER for name in named}
+
+
+def test_no_axis_ends_past_all_words_where_none_was_put_in() -> None:
+    wrong = [
+        replace(trial, systems={"looked up": " ".join("pat" for _ in trial.sentence.split())})
+        for trial in decoded()
+    ]
+    figures = error_figures(analysed(wrong))
+    for name in ("where", "sessions"):
+        for axis in figures[name].axes:
+            assert axis.get_ylim() == (0, 100)
+    assert figures["prompt-sets"].axes[0].get_xlim() == (0, 100)
+
+
+def test_only_a_word_error_rate_may_pass_all_words() -> None:
+    wrong = [
+        replace(trial, systems={"looked up": " ".join(["pat"] * 7)}, candidates=())
+        for trial in decoded()
+    ]
+    rate, *missed = error_figures(analysed(wrong))["where"].axes
+    assert rate.get_ylim()[1] > 100
+    assert [axis.get_ylim() for axis in missed] == [(0, 100), (0, 100)]
