@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from sylvian.errors import DataError
+from sylvian.evaluate.detection import wilson
+from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.evaluate.resampling import Share, shares
 from sylvian.types import EditCounts
 
@@ -24,9 +26,11 @@ class Covered:
     Attributes:
         threshold: Least confidence that is shown.
         coverage: Share of sentences shown.
-        risk: Word error rate of those, with its interval.
+        risk: Word error rate of those, with its interval; none where no word is wrong.
         n_shown: Number of them.
         n_wrong: Those of them that are not entirely right.
+        most: Word error rate that is not ruled out (95 %), also where no word is wrong; NaN when
+            fewer than `LEAST_TRIALS` sentences are shown.
     """
 
     threshold: float
@@ -34,6 +38,7 @@ class Covered:
     risk: Share
     n_shown: int
     n_wrong: int
+    most: float
 
 
 def risk_coverage(
@@ -81,6 +86,10 @@ def covered(
 ) -> Covered:
     """Give the word error rate of the sentences of at least a confidence.
 
+    With fewer than `LEAST_TRIALS` wrong sentences the bootstrap says little, and with none nothing.
+    `most` is then Wilson's bound of how many sentences are wrong, each as wrong as the wrong ones
+    of all sentences are on average (wholly wrong where none is), if that is more.
+
     Raises:
         DataError: there are no sentences, or more or fewer confidences than sentences.
     """
@@ -90,9 +99,23 @@ def covered(
     lengths = np.array([[c.n_reference] for c in shown], np.int64).reshape(-1, 1)
     found = shares(errors, lengths, seed=seed, n_resamples=n_resamples)
     risk = found[0] if shown else Share(math.nan, math.nan, math.nan)
-    return Covered(
-        threshold, len(shown) / len(counts), risk, len(shown), sum(c.n_errors > 0 for c in shown)
-    )
+    n_wrong = sum(c.n_errors > 0 for c in shown)
+    most = _not_ruled_out(shown, counts, risk)
+    return Covered(threshold, len(shown) / len(counts), risk, len(shown), n_wrong, most)
+
+
+def _not_ruled_out(shown: Sequence[EditCounts], counts: Sequence[EditCounts], risk: Share) -> float:
+    n_wrong = sum(c.n_errors > 0 for c in shown)
+    words = sum(c.n_reference for c in shown)
+    if len(shown) < LEAST_TRIALS or not words:
+        return math.nan
+    if n_wrong >= LEAST_TRIALS:
+        return risk.high
+    errors = [c.n_errors for c in counts if c.n_errors]
+    per_sentence = words / len(shown)
+    each = sum(errors) / len(errors) if errors else per_sentence
+    few = wilson(n_wrong, len(shown)).high * each / per_sentence
+    return few if math.isnan(risk.high) else max(few, risk.high)
 
 
 def threshold_for(
@@ -105,8 +128,9 @@ def threshold_for(
 ) -> Covered | None:
     """Find the threshold that shows most while the word error rate stays below a limit.
 
-    The upper end of the risk's interval must be below the limit, not its middle: the threshold is
-    to hold on other trials. Thresholds at every twentieth of the sentences are tried.
+    What is not ruled out (`Covered.most`) must be below the limit, not the rate that was found: the
+    threshold is to hold on other trials, and few sentences without an error prove little.
+    Thresholds at every twentieth of the sentences are tried.
 
     Args:
         confidences: Of each sentence, such as cross-fitted ones on val.
@@ -125,7 +149,7 @@ def threshold_for(
         raise DataError(f"abstention: {most_wrong} is no word error rate between 0 and 1")
     steps = np.arange(1.0, 0.0, -0.05).tolist()
     tried = risk_coverage(confidences, counts, coverages=steps, seed=seed, n_resamples=n_resamples)
-    holding = (one for one in tried if one.risk.high <= most_wrong)  # NaN holds nothing
+    holding = (one for one in tried if one.most <= most_wrong)  # NaN holds nothing
     return next(holding, None)
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from sylvian.errors import DataError
+from sylvian.evaluate.detection import wilson
+from sylvian.evaluate.intervals import LEAST_TRIALS
 from sylvian.evaluate.resampling import resampled_sums
 
 Confidences = Float[np.ndarray, " answers"]
@@ -32,7 +34,8 @@ class ReliabilityBin:
         n: How many.
         confidence: Their mean confidence.
         accuracy: Share of them that is right.
-        low: Lower end of the accuracy's 95 % interval, over trials.
+        low: Lower end of the accuracy's 95 % interval (Wilson's), also where all are right;
+            answers of one trial that are right or wrong together count as fewer.
         high: Its upper end.
     """
 
@@ -139,7 +142,7 @@ def calibration(
         brier=float(((confidences - right) ** 2).mean()),
         log_loss=float(-np.log(np.where(right, clipped, 1 - clipped)).mean()),
         auroc=auroc(confidences, right),
-        bins=_reliability(table, sums, n_used),
+        bins=_reliability(table.reshape(len(table), 3, n_used)),
     )
 
 
@@ -210,27 +213,34 @@ def _chance(
 
 
 def _reliability(
-    table: Float[np.ndarray, "trials columns"],
-    sums: Float[np.ndarray, "resamples columns"],
-    n_bins: int,
+    table: Float[np.ndarray, "trials three bins"],
 ) -> tuple[ReliabilityBin, ...]:
-    n, confidence, right = table.sum(axis=0).reshape(3, n_bins)
-    drawn = sums.reshape(len(sums), 3, n_bins)
     found = []
-    for place in range(n_bins):
-        filled = drawn[:, 0, place] > 0
-        accuracies = drawn[filled, 2, place] / drawn[filled, 0, place]
-        low, high = np.percentile(accuracies, [2.5, 97.5])
-        found.append(
-            ReliabilityBin(
-                int(n[place]),
-                float(confidence[place] / n[place]),
-                float(right[place] / n[place]),
-                float(low),
-                float(high),
-            )
-        )
+    for n, confidence, right in table.transpose(2, 1, 0):
+        answers, accuracy = float(n.sum()), float(right.sum() / n.sum())
+        alone = _alone(n, right)
+        share = wilson(accuracy * alone, alone)
+        mean = float(confidence.sum() / answers)
+        found.append(ReliabilityBin(round(answers), mean, accuracy, share.low, share.high))
     return tuple(found)
+
+
+def _alone(n: Float[np.ndarray, " trials"], right: Float[np.ndarray, " others"]) -> float:
+    """Say how many answers, each of a trial of its own, would tell as much.
+
+    Where few trials or answers that are all alike cannot say how much trials differ, each counts
+    once.
+
+    Source: the design effect of a ratio over clusters, Kish 1965; Wilson's interval at the number
+    of answers it leaves, Korn and Graubard 1998.
+    """
+    answers = float(n.sum())
+    share = float(right.sum()) / answers
+    spread = float(((right - share * n) ** 2).sum()) / answers**2
+    n_trials = int((n > 0).sum())
+    if n_trials < LEAST_TRIALS or not 0 < share < 1:
+        return float(n_trials)
+    return min(answers, share * (1 - share) / spread) if spread else answers
 
 
 def plain(found: Calibration) -> dict[str, Any]:

@@ -17,12 +17,12 @@ Others = Float[np.ndarray, " others"]
 _Z = 1.959963984540054  # of a two-sided 95 % interval
 
 
-def wilson(hits: int, n: int) -> Share:
+def wilson(hits: int | float, n: int | float) -> Share:
     """Give a proportion with its 95 % score interval, which is of use also at 0 of n.
 
     Args:
         hits: How often it happened.
-        n: Out of how many.
+        n: Out of how many; a fraction where answers of one trial count as fewer.
 
     Returns:
         All NaN for none of none.

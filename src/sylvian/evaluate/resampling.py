@@ -59,6 +59,9 @@ def shares(
 ) -> tuple[Share, ...]:
     """Divide sums by sums, column by column, with bootstrap intervals over trials.
 
+    What never happened happens in no resample either, and what always did in every one: an interval
+    of no width would look like certainty, so there is none.
+
     Args:
         numerators: Counts of each trial.
         denominators: What they are counted out of, in each trial; one column serves all.
@@ -73,9 +76,10 @@ def shares(
         return tuple(Share(float(value), math.nan, math.nan) for value in values)
     both = np.concatenate([numerators, below], axis=1)
     sums = resampled_sums(both, seed=seed, n_resamples=n_resamples)
-    enough = (below > 0).sum(axis=0) >= LEAST_TRIALS
+    differing = (tops > 0) & (numerators != below).any(axis=0)
+    told = differing & ((below > 0).sum(axis=0) >= LEAST_TRIALS)
     return tuple(
-        Share(float(values[c]), *(_ends(sums[:, c], sums[:, n + c]) if enough[c] else _NONE))
+        Share(float(values[c]), *(_ends(sums[:, c], sums[:, n + c]) if told[c] else _NONE))
         for c in range(n)
     )
 

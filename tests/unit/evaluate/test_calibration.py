@@ -6,6 +6,7 @@ import pytest
 from sylvian.errors import DataError
 from sylvian.evaluate.abstention import covered, risk_coverage, threshold_for
 from sylvian.evaluate.calibration import auroc, calibration, plain
+from sylvian.evaluate.detection import wilson
 from sylvian.evaluate.recalibration import (
     Isotonic,
     Logistic,
@@ -173,7 +174,12 @@ def test_the_threshold_holds_with_its_interval() -> None:
     sure, counts = sentences()
     found = threshold_for(sure, counts, most_wrong=0.15, n_resamples=100)
     assert found is not None
-    assert found.risk.high <= 0.15 < risk_coverage(sure, counts, n_resamples=100)[0].risk.high
+    assert (
+        found.most
+        == found.risk.high
+        <= 0.15
+        < risk_coverage(sure, counts, n_resamples=100)[0].risk.high
+    )
     assert threshold_for(sure, counts, most_wrong=0.0001, n_resamples=100) is None
     nothing = covered(sure, counts, threshold=2.0)
     assert (nothing.n_shown, math.isnan(nothing.risk.value)) == (0, True)
@@ -181,3 +187,57 @@ def test_the_threshold_holds_with_its_interval() -> None:
         threshold_for(sure, counts, most_wrong=0.0)
     with pytest.raises(DataError, match="600 confidences for 0 sentences"):
         covered(sure, [], threshold=0.5)
+
+
+def few_wrong(n_wrong: int, n: int = 43) -> list[EditCounts]:
+    """Sentences of five words; of the unsure last five, and of so many sure ones, two are wrong."""
+    return [EditCounts(2 * (place < n_wrong or place >= n - 5), 0, 0, 5) for place in range(n)]
+
+
+def test_no_error_among_few_sentences_proves_little() -> None:
+    """What no sentence shown did wrong is no certainty: 3.84 / (n + 3.84) of them may be wrong."""
+    sure = np.linspace(1, 0, 43)
+    assert threshold_for(sure, few_wrong(0), most_wrong=0.0001, n_resamples=100) is None
+    found = threshold_for(sure, few_wrong(0), most_wrong=0.05, n_resamples=100)
+    assert found is not None
+    assert (found.risk.value, found.n_wrong) == (0.0, 0)
+    assert math.isnan(found.risk.high)
+    assert found.most == pytest.approx(3.8415 / (found.n_shown + 3.8415) * 2 / 5, rel=1e-3)
+    untouched = [EditCounts(0, 0, 0, 5)] * 43  # how wrong a sentence would be is not known either
+    every = covered(sure, untouched, threshold=0.0, n_resamples=100)
+    assert every.most == pytest.approx(3.8415 / (43 + 3.8415), rel=1e-3)
+
+
+def test_one_error_proves_no_more_than_none() -> None:
+    sure = np.linspace(1, 0, 43)
+    bounds = [
+        covered(sure, few_wrong(n_wrong), threshold=0.2, n_resamples=500).most
+        for n_wrong in range(9)
+    ]
+    assert bounds == sorted(bounds)
+    few = covered(sure, few_wrong(1), threshold=0.99, n_resamples=100)
+    assert few.n_shown < 6 and math.isnan(few.most)
+
+
+def test_a_bin_of_few_answers_that_are_all_right_has_a_bar() -> None:
+    sure = np.repeat(np.linspace(0.05, 0.95, 10), 4)
+    right = np.repeat(np.arange(10) >= 3, 4)
+    found = calibration(sure, right, **FAST)
+    low, high = found.bins[0], found.bins[-1]
+    assert (low.accuracy, low.low) == (0.0, 0.0)
+    assert low.high == pytest.approx(3.8415 / (4 + 3.8415), rel=1e-3)
+    assert (high.accuracy, high.high) == (1.0, 1.0)
+    assert high.low == pytest.approx(4 / (4 + 3.8415), rel=1e-3)
+
+
+def test_bars_of_answers_that_stand_together_are_those_of_their_trials() -> None:
+    sure, right = np.full(120, 0.5), np.arange(120) % 12 < 6
+    apart = calibration(sure, right, **FAST).bins[0]
+    trials = (np.arange(120) // 6).tolist()  # each trial wholly right or wholly wrong
+    together = calibration(sure, right, trials=trials, **FAST).bins[0]
+    of_twenty = wilson(10, 20)
+    assert (together.low, together.high) == pytest.approx((of_twenty.low, of_twenty.high))
+    of_all = wilson(60, 120)
+    assert (apart.low, apart.high) == pytest.approx((of_all.low, of_all.high))
+    alone = calibration(sure[:10], np.arange(10) < 5, trials=[0] * 10, **FAST).bins[0]
+    assert alone.high - alone.low > 0.7  # one trial is one trial

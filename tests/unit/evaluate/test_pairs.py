@@ -46,7 +46,8 @@ def test_nothing_planted_nothing_found() -> None:
     assert found[0].share.value < 0.02
     listed = {pair.name: pair for pair in found}
     assert listed["B/P"].count == 0
-    assert (listed["B/P"].share.value, listed["B/P"].share.high) == (0.0, 0.0)
+    never = listed["B/P"].share  # no interval of no width: it is not certain that it never happens
+    assert never.value == 0.0 and math.isnan(never.low) and math.isnan(never.high)
 
 
 def test_gestures_that_hardly_differ_are_taken_for_each_other() -> None:
@@ -88,3 +89,12 @@ def test_shares_with_nothing_below_are_nan() -> None:
     assert math.isnan(empty.value) and math.isnan(empty.high)
     one = shares(np.array([[1], [0]]), np.array([[2], [0]]))[0]
     assert one.value == 0.5 and math.isnan(one.low)
+
+
+def test_what_never_or_always_happened_is_not_certain() -> None:
+    counts = np.array([[0, 3, 1], [0, 2, 0], [0, 0, 0], [0, 4, 2]] * 3)
+    out_of = counts[:, [1]]
+    never, always, sometimes = shares(counts, out_of, n_resamples=100)
+    assert (never.value, always.value) == (0.0, 1.0)
+    assert all(math.isnan(end) for share in (never, always) for end in share[1:])
+    assert 0 < sometimes.low < sometimes.value < sometimes.high < 1
