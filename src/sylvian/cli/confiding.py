@@ -12,6 +12,7 @@ from sylvian.cli.shared import Json, Run, Runs, Split, finish
 
 def calibrate(
     run: Run,
+    split: Split = "val",
     most_wrong: Annotated[
         float,
         typer.Option("--most-wrong", help="Word error rate allowed among sentences shown."),
@@ -19,14 +20,16 @@ def calibrate(
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Learn on the val split how sure to be of sentences and words, and from where on to abstain.
+    """Learn on val, or a part of it, how sure to be of sentences and words, and when to abstain.
 
-    All numbers printed are cross-fitted: of sentences that the confidence was not learnt on.
+    Confidences are cross-fitted: each is of maps that were learnt without its sentence. The
+    threshold is chosen on all sentences; what it shows elsewhere may be more often wrong, so it is
+    the upper end of a 95 % interval that has to be below --most-wrong.
     """
     from sylvian import pipeline
     from sylvian.confiding import calibrate as learn
 
-    result = learn(pipeline.open_run(run, runs), most_wrong=most_wrong)
+    result = learn(pipeline.open_run(run, runs), split, most_wrong=most_wrong)
     finish(result, json, result.text())
 
 
@@ -37,7 +40,10 @@ def abstain(
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Write a split's sentences with their confidence; doubtful ones are withheld."""
+    """Write a split's sentences with their confidence; doubtful ones are withheld.
+
+    Refused where the split's lists or speech are of another kind than confidence was learnt from.
+    """
     from sylvian import pipeline
     from sylvian.confiding import abstain as withhold
 

@@ -42,6 +42,11 @@ _STYLES = (
 )
 
 
+def split_names(rule: Rule) -> tuple[str, ...]:
+    """List the splits that a rule makes."""
+    return (TRAIN, "val", "test", *(("holdout",) if rule == "bit" else ()))
+
+
 def split_trials(
     infos: Iterable[TrialInfo], rule: Rule, *, contents: Mapping[TrialKey, str] | None = None
 ) -> Splits:
@@ -77,8 +82,7 @@ def split_trials(
     may have a read-in of its own for every session, and time neighbours within a block are too
     much alike to be held out from one another.
     """
-    names = (TRAIN, "val", "test", *(("holdout",) if rule == "bit" else ()))
-    assigned: dict[str, list[TrialInfo]] = {name: [] for name in names}
+    assigned: dict[str, list[TrialInfo]] = {name: [] for name in split_names(rule)}
     for trials in _by_participant(infos):
         style = _style(trials)
         train, held_out, hidden = (

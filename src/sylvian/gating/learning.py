@@ -24,7 +24,7 @@ from sylvian.evaluate.detection import (
 )
 from sylvian.evaluate.protocol import Protocol
 from sylvian.gating.hearing import encoder_digest
-from sylvian.gating.learnt import NAME, LearntGate, sounds_of, told
+from sylvian.gating.learnt import NAME, LearntGate, sounds_of, strategies_of, told
 from sylvian.jobs import Job, encode
 from sylvian.runs import RunFolder
 from sylvian.text import Lexicon, normalize_sentence
@@ -138,6 +138,7 @@ def learn_gate(
         n_keywords=len(keywords),
         n_others=len(others),
         held_out=told(held),
+        strategies=strategies_of(known),
     )
     run.write(NAME, {"gate": config.dump(learnt)})
     Protocol.open(run.path).selected("keyword threshold", split, [info.key for info in known])

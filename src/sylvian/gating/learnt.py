@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field
@@ -11,8 +12,10 @@ from sylvian.config import Config
 from sylvian.errors import ConfigError
 from sylvian.evaluate.detection import Detection
 from sylvian.gating.hearing import encoder_digest
+from sylvian.jobs import Job
 from sylvian.runs import RunFolder
 from sylvian.text import Lexicon, normalize_sentence
+from sylvian.types import TrialInfo
 
 NAME = "gate.json"
 
@@ -34,6 +37,9 @@ class LearntGate(Config):
     n_others: int = Field(description="Other utterances it was learnt on.")
     held_out: dict[str, Any] | None = Field(
         description="Both errors with 95 % intervals, cross-fitted; null: too few utterances."
+    )
+    strategies: tuple[str, ...] | None = Field(
+        None, description="What participants did while it was learnt; null: not on record."
     )
 
 
@@ -85,6 +91,33 @@ def read_gate(run: RunFolder, lexicon: Lexicon, *, keyword: str | None = None) -
             "nothing can unlock; learn with a larger --most-false or on more recordings"
         )
     return learnt
+
+
+def refuse_other_speech(learnt: LearntGate, job: Job) -> None:
+    """Refuse trials of a strategy of which the threshold was learnt nothing, before any is heard.
+
+    Nobody knows how often such speech unlocks: a gate learnt on attempted speech says nothing about
+    a person's inner speech.
+
+    Raises:
+        ConfigError: there are such trials.
+    """
+    known = learnt.strategies
+    if known is None:  # learnt by a version that did not write it down
+        known = strategies_of(Job.open(job.run, learnt.split).infos)
+    own = strategies_of(job.infos)
+    strange = [one for one in own if one not in known]
+    if strange:
+        raise ConfigError(
+            f"{job.run.path / NAME}: its threshold was learnt on {' and '.join(known)} speech "
+            f"alone, {job.split} has {' and '.join(strange)} speech, and the gate stays shut; run "
+            f"'sylvian gate learn {job.run.path} --keyword ... --split val/{'+'.join(own)}' first"
+        )
+
+
+def strategies_of(infos: Iterable[TrialInfo]) -> tuple[str, ...]:
+    """List what participants did in these trials."""
+    return tuple(sorted({info.strategy.value for info in infos}))
 
 
 def told(found: Detection | None) -> dict[str, Any] | None:

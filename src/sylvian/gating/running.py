@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sylvian import config, decoding
-from sylvian.decode.files import whole
+from sylvian.data.splits import split_names
 from sylvian.decode.gate import LOCKED, Decode, Gate, GateConfig, Heard, KeywordSpotter
 from sylvian.decode.io import write_nbest
+from sylvian.errors import ConfigError
 from sylvian.evaluate.protocol import Protocol
 from sylvian.gating.clock import ClockConfig, Moment, in_order
 from sylvian.gating.hearing import Ears
-from sylvian.gating.learnt import read_gate
-from sylvian.jobs import Job
+from sylvian.gating.learnt import read_gate, refuse_other_speech
+from sylvian.jobs import Job, split_and_strategies
 from sylvian.runs import RunFolder
 from sylvian.text import Lexicon, normalize_sentence
 from sylvian.types import Logits, NBest, Progress, silent
@@ -29,7 +30,8 @@ class GateResult:
     Attributes:
         run: The run folder.
         split: The split.
-        out: The n-best lists of the utterances that were decoded, one a line.
+        out: The n-best lists of the utterances that were decoded, one a line; switched off there is
+            no such file.
         keyword: What unlocks; None: the gate was switched off.
         threshold: Least score that unlocks.
         n_utterances: Recordings that the gate heard; 0 switched off.
@@ -59,7 +61,8 @@ class GateResult:
     def text(self) -> str:
         """Say it in a few lines."""
         if self.keyword is None:
-            return "\n".join([f"{self.out}: empty; switched off, nothing was heard", *self.notes])
+            head = f"{self.out}: no such file; switched off, nothing was heard"
+            return "\n".join([head, *self.notes])
         every, open_s = self.seconds
         lines = [
             f"{self.out}: {self.n_decoded} of {self.n_utterances} utterances of {self.split} "
@@ -112,7 +115,8 @@ def run_gate(
 
     Every day begins locked. An utterance that finds the gate locked is encoded in memory, compared
     with the keyword and forgotten; the decoder is not called, and none of its logits, candidates,
-    scores or names are written. Switched off, no recording is read at all.
+    scores or names are written. Switched off, no recording is read, nothing is written, and what an
+    earlier run of the gate left in the same place is removed.
 
     Args:
         run: A finished run whose keyword was learnt.
@@ -130,7 +134,8 @@ def run_gate(
         progress: Told how many utterances were heard.
 
     Raises:
-        ConfigError: no threshold, or one that was learnt for something else; no such split.
+        ConfigError: no threshold, or one that was learnt for something else, another strategy
+            included; no such split.
         CheckpointError: the run is unfinished or its checkpoint damaged.
         DataError: the recordings have no order in time.
         DecodeError: the language model or lexicon is unusable.
@@ -142,6 +147,7 @@ def run_gate(
     moments = in_order(job.infos, job.corpus.infos, clock=clock or ClockConfig())
     words = Lexicon.read(lexicon) if lexicon else Lexicon.cmudict()
     learnt = read_gate(run, words, keyword=keyword)
+    refuse_other_speech(learnt, job)
     setting = decoding.resolve(job, lm=lm, lexicon=lexicon, overrides=overrides)
     asked = {"keyword": learnt.keyword, "threshold": learnt.threshold, "open_s": open_s}
     asked["lock_word"] = normalize_sentence(lock_word) if lock_word else None
@@ -196,8 +202,8 @@ def _decoder(job: Job, setting: decoding.Setting) -> Decode:
 
 
 def _off(run: RunFolder, split: str, out: Path) -> GateResult:
-    with whole(out) as temporary:
-        temporary.touch()
+    _refuse_unknown(run, split)
+    out.unlink(missing_ok=True)
     counts = {"n_utterances": 0, "n_decoded": 0, "n_unlocked": 0, "n_locked": 0}
     return GateResult(
         run=str(run.path),
@@ -211,6 +217,14 @@ def _off(run: RunFolder, split: str, out: Path) -> GateResult:
         notes=_leftovers(run, split),
         **counts,
     )
+
+
+def _refuse_unknown(run: RunFolder, split: str) -> None:
+    """Refuse a split's name that no rule has, without opening the recordings."""
+    name, _ = split_and_strategies(split)
+    known = split_names(run.recipe.splits)
+    if name not in known:
+        raise ConfigError(f"{run.path}: no split {split!r}; there are: {', '.join(known)}")
 
 
 def _leftovers(run: RunFolder, split: str) -> tuple[str, ...]:
