@@ -8,6 +8,7 @@ from sylvian.errors import ConfigError
 from sylvian.evaluate import word_edits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sylvian.models.ctc import CtcModel
@@ -16,18 +17,25 @@ if TYPE_CHECKING:
     from sylvian.recipes import Recipe
     from sylvian.runs import RunFolder
     from sylvian.train.sentences import SentenceTask
+    from sylvian.types import TrialInfo
 
 
 _HEAD = ("head.weight", "head.bias")
 
 
-def rehearse(recipe: Recipe) -> None:
+def rehearse(recipe: Recipe, train: Sequence[TrialInfo], val: Sequence[TrialInfo]) -> None:
     """Put the recipe's encoder, without weights that mean anything, before its language model.
 
     What does not fit shows now, and not after the days that the stages before may take.
 
+    Args:
+        recipe: An end-to-end recipe.
+        train: Trials to learn from.
+        val: Trials to choose the best epoch by.
+
     Raises:
         ConfigError, CheckpointError: the language model cannot be opened, or does not fit.
+        DataError: a trial lacks its sentence or phonemes, or its sentence does not fit.
     """
     from sylvian.models.ctc import CtcModel
     from sylvian.models.encoder import build_encoder
@@ -36,7 +44,7 @@ def rehearse(recipe: Recipe) -> None:
 
     anybody = SessionSpec(path="corpus/somebody/day", participant="corpus/somebody", n_channels=1)
     encoder = build_encoder(recipe.encoder, [anybody])
-    sentence_task(recipe, CtcModel(encoder, phoneme_vocabulary()))
+    sentence_task(recipe, CtcModel(encoder, phoneme_vocabulary())).admit(train, val)
 
 
 def sentence_task(recipe: Recipe, phonemes: CtcModel) -> SentenceTask:

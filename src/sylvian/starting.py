@@ -28,10 +28,10 @@ def make_start(
     """Make, or find, the model whose trunk a recipe starts from; None: random weights.
 
     Raises:
-        ConfigError: the recipe's encoder has no trunk, its mix contradicts itself, or its language
-            model is no name.
+        ConfigError: the recipe's encoder has no trunk, its mix contradicts itself, its language
+            model is no name, or it speaks and would start from what knows no phonemes.
         CheckpointError: there is no such model.
-        DataError: nothing that is prepared matches.
+        DataError: nothing that is prepared matches, or a sentence does not suit the language model.
     """
     from sylvian.models.opening import check_backbone
     from sylvian.training import begin_experiment, saved_model
@@ -39,6 +39,11 @@ def make_start(
     start = recipe.start
     if recipe.end_to_end is not None:
         check_backbone(recipe.end_to_end.llm)  # before hours of work for nothing
+        if isinstance(start, Pretraining):
+            raise ConfigError(
+                "start.kind=pretraining: end_to_end starts from phonemes; use start.kind=phonemes, "
+                "which pretrains first (start.recipe=all)"
+            )
     if start is None:
         return None
     if recipe.encoder.kind != "transformer" and not isinstance(start, Phonemes):
@@ -53,11 +58,15 @@ def make_start(
     if isinstance(start, EarlierTask):
         changes: dict[str, Any] = {"name": "tfs", "start": None, "strategies": start.strategies}
         changes |= {"corpus": start.corpus or recipe.corpus}
-        changes |= {"splits": start.splits or recipe.splits}
+        changes |= {"splits": start.splits or recipe.splits, "end_to_end": None}
+        _rehearse(recipe, data)
         earlier = recipe.model_copy(update=changes)
         experiment = begin_experiment(earlier, data=data, runs=runs, start=None)
         return _resumable(experiment, data=data, progress=progress)
-    return saved_model(start.path, runs)
+    found = saved_model(start.path, runs)
+    if recipe.end_to_end is not None:
+        _check_phonemes(start.path, found)
+    return found
 
 
 def settled(recipe: Recipe, start: Path | None) -> Recipe:
@@ -82,18 +91,39 @@ def _phonemes(
 ) -> Path:
     """Make, or find, the phoneme stage of an end-to-end recipe, on the same trials."""
     from sylvian.recipes import build_recipe
-    from sylvian.speakers import rehearse
     from sylvian.training import begin_experiment
 
     earlier = build_recipe(start.recipe, [f"corpus={recipe.corpus}", *start.overrides])
     if earlier.end_to_end is not None:
         raise ConfigError(f"start.recipe={start.recipe}: learns sentences; name one of phonemes")
-    rehearse(recipe)
+    _rehearse(recipe, data)
     same = ("participant", "strategies", "splits", "normalize")
     earlier = earlier.model_copy(update={name: getattr(recipe, name) for name in same})
     before = make_start(earlier, data=data, runs=runs, progress=progress)
     experiment = begin_experiment(earlier, data=data, runs=runs, start=before)
     return _resumable(experiment, data=data, progress=progress)
+
+
+def _rehearse(recipe: Recipe, data: Path) -> None:
+    """See that encoder, language model and sentences suit one another, before any stage begins."""
+    from sylvian.jobs import labelled_trials, open_corpus
+    from sylvian.speakers import rehearse
+
+    if recipe.end_to_end is not None:
+        rehearse(recipe, *labelled_trials(recipe, open_corpus(recipe, data)))
+
+
+def _check_phonemes(name: str, found: Path) -> None:
+    """Refuse a saved model that end-to-end training cannot start from."""
+    from sylvian.models.artefact import standing_folder
+    from sylvian.models.speechllm_files import FILE
+
+    if not any((standing_folder(found) / file).is_file() for file in ("model.json", FILE)):
+        there = f'["start.kind=checkpoint","start.path={name}"]'
+        raise ConfigError(
+            f"start.path={name}: a pretraining knows no phonemes, which end_to_end starts from; "
+            f"use start.kind=phonemes 'start.overrides={there}', or name a run that learnt them"
+        )
 
 
 def _resumable(experiment: Experiment, *, data: Path, progress: Progress) -> Path:

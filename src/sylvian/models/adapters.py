@@ -52,7 +52,8 @@ def add_adapters(llm: Backbone, config: LoraConfig, *, audio: bool, seed: int = 
     found = linears(llm.causal, config.targets)
     if absent := [end for end, names in found.items() if not names]:
         raise ConfigError(
-            f"{llm.identity.architecture} has no linear layer {absent[0]!r}; change lora.targets"
+            f"{llm.identity.architecture} has no linear layer {absent[0]!r}; change "
+            "end_to_end.speech.lora.targets"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

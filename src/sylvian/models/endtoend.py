@@ -67,12 +67,13 @@ class SpeechLlmObjective:
         self.model, self.weights, self.gather = model, weights or LossWeights(), gather
         if self.weights.contrastive > 0 and model.aligner is None:
             raise ConfigError(
-                "the contrastive part has a weight, but alignment=null; set weights.contrastive=0"
+                "the contrastive part has a weight, but speech.alignment is null; set "
+                "end_to_end.losses.contrastive=0"
             )
         if self.weights.ctc > 0 and model.head is None:
             raise ConfigError(
                 "the CTC part has a weight, but the model has no CTC head; start from a phoneme "
-                "checkpoint or set weights.ctc=0"
+                "checkpoint or set end_to_end.losses.ctc=0"
             )
 
     @property
@@ -141,7 +142,8 @@ class SpeechLlmObjective:
         unlabelled = (batch.n_labels == 0).nonzero().flatten().tolist()
         if unlabelled:
             raise DataError(
-                f"{batch.keys[unlabelled[0]]}: no phonemes for the CTC part; set weights.ctc=0"
+                f"{batch.keys[unlabelled[0]]}: no phonemes for the CTC part; set "
+                "end_to_end.losses.ctc=0"
             )
         logits = self.model.head(neural.latents).float()
         losses = ctc_nats(logits, neural.n_frames, batch.labels, batch.n_labels)

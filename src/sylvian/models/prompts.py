@@ -129,12 +129,13 @@ class Prompt:
             DataError: the sentence is empty or longer than the prompt's `max_tokens`.
         """
         if not sentence.strip():
-            raise DataError("the sentence is empty; leave the trial out")
+            raise DataError("the sentence is empty (punctuation apart); leave the trial out")
         tokens = self._tokens(self.config.separator + sentence)
         if len(tokens) > self.config.max_tokens:
             raise DataError(
                 f"{len(tokens)} tokens, at most {self.config.max_tokens} are allowed: "
-                f"{sentence[:40]!r}...; raise prompt.max_tokens or leave the trial out"
+                f"{sentence[:40]!r}...; raise end_to_end.speech.prompt.max_tokens or leave the "
+                "trial out"
             )
         return tokens
 

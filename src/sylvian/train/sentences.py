@@ -73,17 +73,24 @@ class SentenceTask(Task):
         self.begin_validation()
 
     def admit(self, train: Sequence[TrialInfo], val: Sequence[TrialInfo]) -> None:
-        """Refuse trials without a sentence, or without the phonemes a part needs."""
+        """Refuse trials without a sentence that fits, or without the phonemes a part needs."""
         for info in (*train, *val):
             if not (info.sentence or "").strip():
                 raise DataError(f"{info.key}: no sentence; train and validate on labelled trials")
             if self.vocabulary is not None and not info.phonemes:
-                raise DataError(f"{info.key}: no phonemes; set losses.ctc=0 or leave it out")
+                raise DataError(
+                    f"{info.key}: no phonemes; set end_to_end.losses.ctc=0 or leave it out"
+                )
         written = self._as_written
         self._sentences = {
             info.key: (info.sentence or "") if written else normalize_sentence(info.sentence or "")
             for info in (*train, *val)
         }
+        for key, sentence in self._sentences.items():
+            try:
+                self._speech.prompt.encode(sentence)
+            except DataError as failure:
+                raise DataError(f"{key}: {failure}") from None
         self._generated = _some([info.key for info in val], self._n_generated, self._seed)
 
     def together(self, info: TrialInfo) -> Hashable:

@@ -78,6 +78,23 @@ def test_trials_without_words_or_phonemes_are_named(toy: Toy) -> None:
             task.admit(train, [replace(val[0], **missing)])
 
 
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [("yes " * 200, "at most 128 are allowed"), ("... !", "the sentence is empty")],
+)
+def test_sentences_that_do_not_suit_the_language_model_are_named_before_training(
+    toy: Toy, sentence: str, told: str
+) -> None:
+    task = sentence_task(toy)
+    train, val = toy.infos("train"), toy.infos("val")
+    for place in (0, 1):
+        parts = [train, val]
+        wrong = parts[place][-1]
+        parts[place] = [*parts[place][:-1], replace(wrong, sentence=sentence)]
+        with pytest.raises(DataError, match=f"{wrong.key}: .*{told}"):
+            task.admit(*parts)
+
+
 def test_the_same_trials_are_generated_for_in_every_epoch(toy: Toy) -> None:
     weights = LossWeights(ctc=0.0, contrastive=0.0)
     val = toy.infos("val")
