@@ -121,21 +121,34 @@ def inner_speech(home: Path) -> Path:
     return home
 
 
+def _opened(run: Path) -> tuple[int, str]:
+    """How many trials, and which, the protocol says were looked at."""
+    entries = json.loads((run / "protocol.json").read_text())["entries"]
+    (found,) = (one for one in entries if one["kind"] == "opened")
+    return found["n_trials"], found["trials"]
+
+
 def test_studies_of_inner_speech_leave_out_what_nothing_is_held_out_of(
     inner_speech: Path, sylvian: Call
 ) -> None:
     own = ["corpus=kunz2025", *TINY, "train.precision=fp32", "--seeds", 1]
-    rows = [("--row", label) for label in ("after the other", "joint", "zero-shot")]
-    ended = sylvian("study", "transfer", *own, *sum(rows, ()), "--json")
+    asked = [("--row", label) for label in ("after the other", "joint", "zero-shot")]
+    ended = sylvian("study", "transfer", *own, *sum(asked, ()), "--json")
     assert ended.status == 0, ended.err
     found = ended.json
     assert {row["speech"] for row in found["rows"]} == {"imagined"}
-    assert [row["label"] for row in found["rows"]] == ["from scratch", "after the other", "joint"]
+    rows = {row["label"]: row for row in found["rows"]}
+    assert [*rows] == ["from scratch", "after the other", "joint", "zero-shot"]
+    assert len({(row["n_trials"], row["counts"]["n_reference"]) for row in rows.values()}) == 1
+    stage = json.loads((Path(rows["after the other"]["runs"][0]) / "env.json").read_text())
+    assert Path(stage["start"]["path"]).parents[1].name == Path(rows["zero-shot"]["runs"][0]).name
+    halves = [_opened(Path(row["runs"][0])) for row in rows.values()]
+    assert halves.count(halves[0]) == len(rows) and halves[0][0] == 3
     told = "Left out: T12 attempted (splits=bit: no labelled trial in val or test)."
     assert found["notes"] == [
         told,
-        "Left out: zero-shot of T12 imagined (of what it learns, splits=bit: no labelled trial in "
-        "val).",
+        "zero-shot of T12 imagined: its epoch was chosen on the last blocks of what it learns "
+        "(splits=bit: no labelled trial in val).",
     ]
     table = sylvian("study", "table4", *own, "--row", "cross_task_only", "--json").json
     assert {(row["speech"], row["label"]) for row in table["rows"]} == {

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sylvian.errors import ConfigError
 from sylvian.recipes import build_recipe
 from sylvian.studies.lines import ATTEMPTED, IMAGINED, Line, Study
 from sylvian.text import is_cue
-from sylvian.types import Strategy
+from sylvian.types import Strategy, TrialInfo, TrialKey
+
+if TYPE_CHECKING:
+    from sylvian.data.store import PreparedCorpus
 
 RULE = "bit"  # how studies divide trials
+LAST_BLOCKS = "blocks"  # where nothing of what a row learns is held out
 TRAIN, VAL = "train", "val"
 
 
@@ -24,6 +29,8 @@ class Cell:
     strategies: tuple[Strategy, ...]
     line: Line
     done: tuple[Strategy, ...] = ()  # those of them that the participant did
+    rule: str | None = None  # divides trials; None: as the study says
+    only: frozenset[TrialKey] | None = None  # trials that are judged; None: all of the split
 
     @property
     def other(self) -> tuple[Strategy, ...]:
@@ -74,7 +81,7 @@ def columns(
         ConfigError: nobody is left.
     """
     wanted = said(overrides, "participant")
-    there = _Labels.of(corpus, said(overrides, "splits") or RULE, data, split)
+    there = _Divided.of(corpus, said(overrides, "splits") or RULE, data)
     cells: list[Cell] = []
     notes: list[str] = []
     for participant in [name for name in there.participants if wanted in (None, name)]:
@@ -89,11 +96,9 @@ def columns(
                 notes.append(f"Left out: {participant} {column[0].speech} ({lacking}).")
                 continue
             for cell in column:
-                if lacking := there.lacking(participant, cell.taught, (TRAIN, VAL)):
-                    name = f"{cell.line.label} of {participant} {cell.speech}"
-                    notes.append(f"Left out: {name} (of what it learns, {lacking}).")
-                else:
-                    cells.append(cell)
+                found, note = _teachable(cell, there, split)
+                cells += found
+                notes += note
     if not cells:
         what = "imagined speech" if study.imagined_only else "labelled speech"
         what = "attempted together with imagined speech" if study.transfer else what
@@ -106,58 +111,80 @@ def _concerns(line: Line, study: Study, strategies: tuple[Strategy, ...]) -> boo
     return strategies == IMAGINED or not (line.imagined or study.imagined_only)
 
 
-@dataclass(frozen=True, slots=True)
-class _Labels:
-    """Where a corpus has labelled speech.
+def _teachable(cell: Cell, there: _Divided, split: str) -> tuple[list[Cell], list[str]]:
+    """Find the trials that a row learns from, should they not be where the column's are.
+
+    Returns:
+        The row, or none; and what has to be said about it.
+    """
+    lacking = there.lacking(cell.participant, cell.taught, (TRAIN, VAL))
+    if lacking is None:
+        return [cell], []
+    name = f"{cell.line.label} of {cell.participant} {cell.speech}"
+    blocks = there.divided(LAST_BLOCKS)
+    trained = {info.key for part in (TRAIN, VAL) for info in blocks.parts[part]}
+    judged = {i.key for i in there.labelled(split, cell.participant, cell.strategies)}
+    if blocks.lacking(cell.participant, cell.taught, (TRAIN, VAL)) or judged & trained:
+        return [], [f"Left out: {name} (of what it learns, {lacking})."]
+    told = f"{name}: its epoch was chosen on the last blocks of what it learns ({lacking})."
+    return [replace(cell, rule=LAST_BLOCKS, only=frozenset(judged))], [told]
+
+
+@dataclass(frozen=True)
+class _Divided:
+    """A corpus divided by a rule.
 
     Attributes:
-        rule: How it was divided.
-        anywhere: Who did what.
-        found: The same by split.
+        rule: Its name.
+        corpus: The corpus.
+        parts: Split -> trials.
     """
 
     rule: str
-    anywhere: frozenset[tuple[str, Strategy]]
-    found: frozenset[tuple[str, str, Strategy]]
+    corpus: PreparedCorpus
+    parts: Mapping[str, tuple[TrialInfo, ...]]
 
     @classmethod
-    def of(cls, corpus: str, rule: str, data: Path, split: str) -> _Labels:
+    def of(cls, corpus: str, rule: str, data: Path) -> _Divided:
         from sylvian.data.store import PreparedCorpus
 
         opened = PreparedCorpus.open(data, corpus)
-        recipe = build_recipe("tfs", [f"corpus={corpus}", f"splits={rule}"])
-        parts = opened.splits(recipe.splits)
-        return cls(
-            rule,
-            frozenset((i.key.participant, i.strategy) for i in opened.infos if i.phonemes),
-            frozenset(
-                (name, i.key.participant, i.strategy)
-                for name in {TRAIN, VAL, split}
-                for i in parts.get(name, ())
-                if i.phonemes and not is_cue(i.sentence or "")
-            ),
-        )
+        return cls(rule, opened, {}).divided(rule)
+
+    def divided(self, rule: str) -> _Divided:
+        """Divide the same corpus by another rule."""
+        name = self.corpus.facts.name
+        recipe = build_recipe("tfs", [f"corpus={name}", f"splits={rule}"])
+        return replace(self, rule=rule, parts=self.corpus.splits(recipe.splits))
 
     @property
     def participants(self) -> list[str]:
-        return sorted({name for name, _ in self.anywhere})
+        """Who has any label."""
+        return sorted({info.key.participant for info in self.corpus.infos if info.phonemes})
 
     def done(self, participant: str, kind: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
         """Give those of a kind that somebody did."""
-        return tuple(one for one in kind if (participant, one) in self.anywhere)
+        infos = [i for i in self.corpus.infos if i.phonemes and i.key.participant == participant]
+        there = {info.strategy for info in infos}
+        return tuple(one for one in kind if one in there)
+
+    def labelled(self, split: str, participant: str, kind: tuple[Strategy, ...]) -> list[TrialInfo]:
+        """List somebody's labelled trials of a kind of speech in a split."""
+        return [
+            info
+            for info in self.parts.get(split, ())
+            if info.key.participant == participant and info.strategy in kind
+            if info.phonemes and not is_cue(info.sentence or "")
+        ]
 
     def lacking(
         self, participant: str, kind: tuple[Strategy, ...], splits: Sequence[str]
     ) -> str | None:
         """Say which splits have no labelled trial of a kind of speech; None: all have."""
-        missing = [
-            name
-            for name in dict.fromkeys(splits)
-            if not any((name, participant, one) in self.found for one in kind)
-        ]
-        return (
-            f"splits={self.rule}: no labelled trial in {' or '.join(missing)}" if missing else None
-        )
+        names = dict.fromkeys(splits)
+        missing = [name for name in names if not self.labelled(name, participant, kind)]
+        told = f"splits={self.rule}: no labelled trial in {' or '.join(missing)}"
+        return told if missing else None
 
 
 def grouped(cells: Sequence[Cell]) -> Iterator[list[Cell]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 from sylvian import pipeline
 from sylvian.errors import DataError
 from sylvian.studies.lines import LanguageModels, System
-from sylvian.types import EditCounts, Progress
+from sylvian.types import EditCounts, Progress, TrialInfo, TrialKey
 
 if TYPE_CHECKING:
+    from sylvian.jobs import Job
     from sylvian.runs import RunFolder
 
 _JOINT = {"alone": "alone", "ctc": "ctc", "joint": "cascade"}
@@ -31,24 +33,38 @@ class Judged:
 
 
 def judge(
-    run: RunFolder, system: System, split: str, models: LanguageModels, progress: Progress
+    run: RunFolder,
+    system: System,
+    split: str,
+    models: LanguageModels,
+    progress: Progress,
+    *,
+    only: Container[TrialKey] | None = None,
 ) -> Judged:
     """Decode a split as a system does and count its errors.
 
     Weights are chosen on val wherever a system has several; what an earlier `tune` left in the run
     is replaced. Nothing but `split` is counted, and the protocol notes that it was looked at.
 
+    Args:
+        run: A finished run.
+        system: How it is decoded.
+        split: What is counted.
+        models: Whom a system asks.
+        progress: Told how far it is.
+        only: The split's trials that are counted; None: all.
+
     Raises:
         SylvianError: as `pipeline.decode`, `pipeline.tune` and `pipeline.rescore`.
     """
     if system == "greedy":
-        return Judged(run, _phoneme_edits(run, split, progress))
+        return Judged(run, _phoneme_edits(run, split, progress, only))
     if system in ("cascade", "rescored"):
         run = stage_of(run)
         _cascade(run, split, models, progress, again=system == "rescored")
     else:
         _speak(run, system, split, models, progress)
-    return Judged(run, _word_edits(run, split))
+    return Judged(run, _word_edits(run, split, only))
 
 
 def stage_of(run: RunFolder) -> RunFolder:
@@ -116,31 +132,43 @@ def _ngram(models: LanguageModels) -> str | None:
     return str(models.ngram) if models.ngram else None
 
 
-def _word_edits(run: RunFolder, split: str) -> tuple[EditCounts, ...]:
+def _word_edits(
+    run: RunFolder, split: str, only: Container[TrialKey] | None
+) -> tuple[EditCounts, ...]:
     """Count the word errors of what was decoded last; trials without words count nothing."""
     from sylvian.decoding import compare, read_decodes
     from sylvian.evaluate import Protocol
-    from sylvian.jobs import Job, spoken
+    from sylvian.jobs import Job
 
     job = Job.open(run, split)
     decodes = read_decodes(job)
-    keys = [info.key for info in spoken(job.infos, split)]
+    keys = [info.key for info in _counted(job, only)]
     Protocol.open(run.path).opened(split, keys)
     found = {one.info.key: one.wer_counts for one in compare(job, decodes.greedy, decodes.nbest)}
     return tuple(found[key] or EditCounts() for key in sorted(keys))
 
 
-def _phoneme_edits(run: RunFolder, split: str, progress: Progress) -> tuple[EditCounts, ...]:
+def _phoneme_edits(
+    run: RunFolder, split: str, progress: Progress, only: Container[TrialKey] | None
+) -> tuple[EditCounts, ...]:
     """Count the phoneme errors of greedy decoding."""
     from sylvian.decode.greedy import greedy
     from sylvian.evaluate import Protocol, count_edits
-    from sylvian.jobs import Job, encode, spoken
+    from sylvian.jobs import Job, encode
 
     job = Job.open(run, split)
     logits = {own.key: own for own in encode(job, progress)[0]}
-    infos = spoken(job.infos, split)
+    infos = _counted(job, only)
     Protocol.open(run.path).opened(split, [info.key for info in infos])
     return tuple(
         count_edits(info.phonemes or (), greedy(logits[info.key]).tokens)
         for info in sorted(infos, key=lambda info: info.key)
     )
+
+
+def _counted(job: Job, only: Container[TrialKey] | None) -> list[TrialInfo]:
+    """List the spoken trials of a split that are meant."""
+    from sylvian.jobs import spoken
+
+    meant = [info for info in job.infos if only is None or info.key in only]
+    return spoken(meant, job.split)

@@ -229,7 +229,7 @@ def _train_one(cell: Cell, asked: _Asked, seed: int, progress: Progress) -> _Fou
     run = _trained(_recipe_of(cell, asked, seed), asked, progress)
     hours, r2 = _pretraining_of(run)
     split = cell.judged(asked.split)
-    judged = judge(run, cell.line.system, split, asked.models, progress)
+    judged = judge(run, cell.line.system, split, asked.models, progress, only=cell.only)
     return _Found(judged.run, judged.counts, judged.run.training["seconds"], hours, r2)
 
 
@@ -244,6 +244,7 @@ def _recipe_of(cell: Cell, asked: _Asked, seed: int) -> tuple[str, list[str]]:
         f"participant={cell.participant}",
         f"strategies={strategies}",
         f"train.seed={seed}",
+        *([f"splits={cell.rule}"] if cell.rule else []),
     ]
     if isinstance(start.start, EarlierTask):
         chosen.append(f"start.strategies={other}")
