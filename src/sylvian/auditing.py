@@ -116,8 +116,11 @@ def _stages(job: Job, decodes: Decodes) -> dict[str, dict[TrialKey, NBest]]:
     stages = {LOOKED_UP: decodes.greedy}
     if decodes.nbest is None:
         return stages
-    weights = in_use(job, job.run.read_optional(f"{job.split}/decode.json") or {}).decode
-    alone = {key: rerank(_first_pass(one), weights) for key, one in decodes.nbest.items()}
+    setting = in_use(job, job.run.read_optional(f"{job.split}/decode.json") or {})
+    alone = {
+        key: rerank(_first_pass(one), setting.decode, generated=setting.generated)
+        for key, one in decodes.nbest.items()
+    }
     stages[NGRAM] = alone
     if any(one.best.scores.llm is not None for one in decodes.nbest.values()):
         stages[decodes.decoder.replace("ngram", NGRAM)] = decodes.nbest

@@ -17,7 +17,7 @@ from sylvian.decode.combine import rerank, rerank_all, with_llm
 from sylvian.decode.config import DecodeConfig
 from sylvian.decode.io import read_nbest, write_nbest
 from sylvian.decode.scorecache import ScoreCache, score_texts
-from sylvian.decoding import Rescorer, in_use
+from sylvian.decoding import Rescorer, Setting, in_use
 from sylvian.errors import ConfigError, DataError
 from sylvian.jobs import Job
 from sylvian.outcomes import RescoreResult
@@ -67,20 +67,26 @@ def rescore_split(
             "with a language model first"
         )
     before, setting = read_nbest(path), in_use(job, made)
+    own = Setting.from_json(made).generated
     if llm == NO_LLM:
         rescorer, n_bytes = None, 0
-        found = Rescored(without_llm(before, decode=setting.decode), 0, 0)
+        found = Rescored(without_llm(before, decode=setting.decode, generated=own), 0, 0)
     else:
         lm, rescorer = _open(setting.llm, llm, overrides)
         cache = ScoreCache(job.run.path.parent / "rescoring.sqlite")
-        found = rescore(before, lm, decode=setting.decode, cache=cache, progress=progress)
+        found = rescore(
+            before, lm, decode=setting.decode, generated=own, cache=cache, progress=progress
+        )
         n_bytes = lm.n_bytes
     seconds = time.perf_counter() - began
     write_nbest(path, found.nbests)
     cost = {"seconds": found.seconds, "weight_bytes": n_bytes} if rescorer else None
     told = {"llm": rescorer and asdict(rescorer), "second_pass": cost}
     job.run.write(f"{job.split}/decode.json", made | told)
-    ranked = zip((rerank(one, setting.decode) for one in before), found.nbests, strict=True)
+    first = [
+        [rerank(one, setting.decode, generated=own).best.text for one in lists]
+        for lists in (before, found.nbests)
+    ]
     return RescoreResult(
         run=str(job.run.path),
         split=job.split,
@@ -90,7 +96,7 @@ def rescore_split(
         n_sentences=found.n_sentences,
         n_known=found.n_known,
         llm_weight=setting.decode.llm_weight,
-        n_changed=sum(old.best.text != new.best.text for old, new in ranked),
+        n_changed=sum(old != new for old, new in zip(*first, strict=True)),
         seconds=seconds,
     )
 
@@ -118,6 +124,7 @@ def rescore(
     lm: CausalLm,
     *,
     decode: DecodeConfig,
+    generated: bool = False,
     cache: ScoreCache | None = None,
     progress: Progress = silent,
 ) -> Rescored:
@@ -129,6 +136,8 @@ def rescore(
         nbests: First-pass lists, or lists that another model rescored.
         lm: The model.
         decode: The weights.
+        generated: The lists are an end-to-end model's own: they stay as they are, because the order
+            of its search is part of what is known (`combine.rerank`).
         cache: Scores of earlier calls; new ones are added, chunk by chunk.
         progress: Told how many sentences are scored.
 
@@ -139,10 +148,14 @@ def rescore(
     """
     texts = {h.text for nbest in nbests for h in nbest.hypotheses}
     scored = score_texts(texts, lm, cache=cache, progress=progress)
-    rescored = [rerank_all(with_llm(nbest, scored.nats), decode) for nbest in nbests]
+    read = (with_llm(nbest, scored.nats) for nbest in nbests)
+    rescored = [one if generated else rerank_all(one, decode) for one in read]
     return Rescored(rescored, len(texts), scored.n_known, scored.seconds)
 
 
-def without_llm(nbests: Iterable[NBest], *, decode: DecodeConfig) -> list[NBest]:
+def without_llm(
+    nbests: Iterable[NBest], *, decode: DecodeConfig, generated: bool = False
+) -> list[NBest]:
     """Take a language model's scores away again: the first pass as it was."""
-    return [rerank_all(with_llm(nbest, None), decode) for nbest in nbests]
+    read = (with_llm(nbest, None) for nbest in nbests)
+    return [one if generated else rerank_all(one, decode) for one in read]

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sylvian.decode.config import DecodeConfig
 from sylvian.decoding import Setting, open_graph
 from sylvian.errors import DataError
 from sylvian.evaluate import word_edits
@@ -32,9 +31,9 @@ def tune_weights(job: Job, progress: Progress) -> TuneResult:
 
     setting, nbests = tunable(job)
     count = word_counter(job)
-    before = pooled(nbests, setting.decode, count)
+    before = pooled(nbests, setting, count)
     by_penalty = search_by_penalty(job, setting, nbests, progress)
-    outcome = tune(by_penalty, count, config=setting.decode)
+    outcome = tune(by_penalty, count, config=setting.decode, generated=setting.generated)
     job.run.write("decoder.json", replace(setting, decode=outcome.config).to_json())
     Protocol.open(job.run.path).selected("decoder weights", job.split, [n.key for n in nbests])
     best = outcome.best
@@ -80,12 +79,13 @@ def word_counter(job: Job) -> Callable[[TrialKey, str], EditCounts]:
 
 
 def pooled(
-    nbests: Sequence[NBest], weights: DecodeConfig, count: Callable[[TrialKey, str], EditCounts]
+    nbests: Sequence[NBest], setting: Setting, count: Callable[[TrialKey, str], EditCounts]
 ) -> EditCounts:
-    """Add up the errors of the hypotheses that given weights rank first."""
+    """Add up the errors of the hypotheses that a setting's weights rank first."""
     from sylvian.decode.combine import rerank
 
-    return sum((count(n.key, rerank(n, weights).best.text) for n in nbests), EditCounts())
+    ranked = (rerank(one, setting.decode, generated=setting.generated) for one in nbests)
+    return sum((count(one.key, one.best.text) for one in ranked), EditCounts())
 
 
 def search_by_penalty(

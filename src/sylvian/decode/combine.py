@@ -39,18 +39,35 @@ def total_score(scores: Scores, config: DecodeConfig) -> float:
     )
 
 
-def rerank(nbest: NBest, config: DecodeConfig) -> NBest:
+def rerank(nbest: NBest, config: DecodeConfig, *, generated: bool = False) -> NBest:
     """Sort the hypotheses by total score; equal totals keep their order.
 
     Empty texts are left out when some hypothesis has words, as the published second pass does.
 
+    Args:
+        nbest: The list.
+        config: The weights.
+        generated: These are sentences an end-to-end model generated, and neither acoustics nor an
+            n-gram was asked. The order of its search, which also knows their lengths in tokens and
+            which of them were cut short, then stands unless a weight `turns` it; and an empty text
+            remains a candidate, unless a rescoring model is weighed, which knows nothing of it.
+
     Raises:
         DecodeError: some hypotheses have a rescoring or end-to-end score and others have none.
     """
-    require_equal_parts(nbest.hypotheses, str(nbest.key))
+    rescored = require_equal_parts(nbest.hypotheses, str(nbest.key))["llm"]
+    llm_weight = config.llm_weight if rescored else 0.0
+    if generated and not turns(llm_weight, config.word_bonus):
+        return nbest
     spoken = tuple(h for h in nbest.hypotheses if h.text) or nbest.hypotheses
+    spoken = nbest.hypotheses if generated and not llm_weight else spoken
     ranked = sorted(spoken, key=lambda hypothesis: -total_score(hypothesis.scores, config))
     return NBest(nbest.key, tuple(ranked))
+
+
+def turns(llm_weight: float, word_bonus: float) -> bool:
+    """Tell whether weights can turn the order of a list that one end-to-end model generated."""
+    return llm_weight > 0 or word_bonus != 0
 
 
 def confidences(nbest: NBest, config: DecodeConfig) -> Float[np.ndarray, " hypotheses"]:

@@ -66,6 +66,17 @@ class DecodeConfig(Config):
     )
 
 
+WEIGHTS = (
+    "acoustic_scale",
+    "lm_weight",
+    "word_bonus",
+    "llm_weight",
+    "end_to_end_weight",
+    "blank_penalty",
+)
+"""The fields that `tune` chooses; the others say how the search goes."""
+
+
 def _published(
     scale: float, blank: float, *, beam: float = 17.0, n_best: int = 100, llm_weight: float = 0.5
 ) -> DecodeConfig:

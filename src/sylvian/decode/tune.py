@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float64, Int64
 from pydantic import Field
 
 from sylvian.config import Config, load
-from sylvian.decode.combine import Part, require_equal_parts
-from sylvian.decode.config import DecodeConfig
+from sylvian.decode.combine import Part, require_equal_parts, turns
+from sylvian.decode.config import WEIGHTS, DecodeConfig
 from sylvian.errors import DecodeError
-from sylvian.types import EditCounts, Hypothesis, NBest, TrialKey
+from sylvian.types import EditCounts, NBest, TrialKey
 
 CountErrors = Callable[[TrialKey, str], EditCounts]
 MOST_POINTS = 2000
@@ -81,6 +81,7 @@ def tune(
     *,
     config: DecodeConfig,
     grid: TuneGrid | None = None,
+    generated: bool = False,
 ) -> TuneResult:
     """Try combinations of weights, as `TuneGrid` says, and keep the one with the fewest errors.
 
@@ -93,6 +94,7 @@ def tune(
             per hypothesis.
         config: The weights to start from and to keep where the grid names none.
         grid: Values to try.
+        generated: Rank as `combine.rerank` does lists that an end-to-end model generated.
 
     Raises:
         DecodeError: no lists, lists of different trials, or a part of the scores on some only.
@@ -103,25 +105,16 @@ def tune(
     _require_same_trials(by_penalty)
     points: list[TunePoint] = []
     for penalty, lists in by_penalty.items():
-        points += _tried(_tabulate(lists, count_errors), config, grid, float(penalty))
+        table = _tabulate(lists, count_errors, generated=generated)
+        points += _tried(table, config, grid, float(penalty))
     best = min(points, key=lambda point: (point.counts.n_errors, _distance(point, config)))
-    chosen = {name: getattr(best, name) for name in _WEIGHTS}
+    chosen = {name: getattr(best, name) for name in WEIGHTS}
     return TuneResult(
         load(DecodeConfig, config.model_dump() | chosen),
         best,
         tuple(points),
         len(next(iter(by_penalty.values()))),
     )
-
-
-_WEIGHTS = (
-    "acoustic_scale",
-    "lm_weight",
-    "word_bonus",
-    "llm_weight",
-    "end_to_end_weight",
-    "blank_penalty",
-)
 
 
 class _Weights(NamedTuple):
@@ -142,14 +135,18 @@ class _Table(NamedTuple):
     n_words: Float64[np.ndarray, "trials hypotheses"]
     counts: Int64[np.ndarray, "trials hypotheses kinds"]
     missing: Bool[np.ndarray, "trials hypotheses"]
+    silent: Bool[np.ndarray, "trials hypotheses"]
     has: dict[Part, bool]
+    generated: bool
 
     def first(self, weights: _Weights) -> Int64[np.ndarray, " trials"]:
         """Give the place of the hypothesis that some weights rank first in each trial.
 
-        The formula of `combine.total_score`, on whole tables.
+        The formula of `combine.total_score`, on whole tables, and the order of `combine.rerank`.
         """
         alpha = weights.llm if self.has["llm"] else 0.0
+        if self.generated and not turns(alpha, weights.bonus):
+            return np.zeros(len(self.missing), dtype=np.int64)
         totals = (
             weights.scale * self.acoustic
             + weights.lm * (1.0 - alpha) * self.ngram
@@ -159,7 +156,8 @@ class _Table(NamedTuple):
             totals += alpha * self.llm
         if self.has["end_to_end"]:
             totals += weights.end_to_end * self.end_to_end
-        return np.asarray(np.where(self.missing, -np.inf, totals).argmax(axis=1))
+        out = self.missing if self.generated and not alpha else self.missing | self.silent
+        return np.asarray(np.where(out, -np.inf, totals).argmax(axis=1))
 
 
 def _require_same_trials(by_penalty: Mapping[float, Sequence[NBest]]) -> None:
@@ -171,13 +169,15 @@ def _require_same_trials(by_penalty: Mapping[float, Sequence[NBest]]) -> None:
         )
 
 
-def _tabulate(lists: Sequence[NBest], count_errors: CountErrors) -> _Table:
+def _tabulate(lists: Sequence[NBest], count_errors: CountErrors, *, generated: bool) -> _Table:
     has = require_equal_parts([h for nbest in lists for h in nbest.hypotheses], "tuning")
     shape = (len(lists), max(len(nbest.hypotheses) for nbest in lists))
     acoustic, ngram, llm, end_to_end, n_words = np.zeros((5, *shape))
     counts, missing = np.zeros((*shape, 4), dtype=np.int64), np.ones(shape, dtype=bool)
+    silent = np.zeros(shape, dtype=bool)
     for row, nbest in enumerate(lists):
-        for column, hypothesis in enumerate(_rankable(nbest)):
+        has_words = any(h.text for h in nbest.hypotheses)
+        for column, hypothesis in enumerate(nbest.hypotheses):
             scores = hypothesis.scores
             acoustic[row, column], ngram[row, column] = scores.acoustic, scores.ngram
             llm[row, column], n_words[row, column] = scores.llm or 0.0, scores.n_words
@@ -190,12 +190,9 @@ def _tabulate(lists: Sequence[NBest], count_errors: CountErrors) -> _Table:
                 edits.n_reference,
             )
             missing[row, column] = False
-    return _Table(acoustic, ngram, llm, end_to_end, n_words, counts, missing, has)
-
-
-def _rankable(nbest: NBest) -> tuple[Hypothesis, ...]:
-    """Leave out what `combine.rerank` leaves out."""
-    return tuple(h for h in nbest.hypotheses if h.text) or nbest.hypotheses
+            silent[row, column] = has_words and not hypothesis.text
+    parts = (acoustic, ngram, llm, end_to_end, n_words)
+    return _Table(*parts, counts, missing, silent, has, generated)
 
 
 def _tried(table: _Table, config: DecodeConfig, grid: TuneGrid, penalty: float) -> list[TunePoint]:

@@ -40,7 +40,11 @@ def write_decodes(
         seconds_encoder=seconds_encoder,
         seconds_search=found.seconds,
         recorded_seconds=sum(info.n_bins * info.bin_s for info in job.infos),
-        warnings=(*found.warnings, *_outside(job, setting)),
+        warnings=(
+            *found.warnings,
+            *_outside(job, setting),
+            *(() if found.nbest is None else _left_aside(job, setting)),
+        ),
     )
     told = replace(setting, llm=None).to_json() | file_digests(setting)
     told |= {"speaker": found.speaker} if found.speaker else {}
@@ -69,6 +73,9 @@ class Decodes:
 def read_decodes(job: Job) -> Decodes:
     """Read a split's decodes; n-bests in the order of the weights the run was tuned to.
 
+    A list that an end-to-end model generated alone keeps the order of its search, as far as
+    `combine.rerank` says.
+
     Raises:
         DataError: the split was not decoded, or its trials are not those of the decodes.
     """
@@ -86,12 +93,13 @@ def read_decodes(job: Job) -> Decodes:
     notes = (*_zero_shot(job), *job.learnt.unknown, *_outside(job, Setting.from_json(made)))
     if not path.is_file():
         return Decodes(greedy, None, notes=notes)
-    setting = in_use(job, made)
-    nbest = {one.key: rerank(one, setting.decode) for one in read_nbest(path)}
+    own, setting = Setting.from_json(made), in_use(job, made)
+    nbest = {
+        one.key: rerank(one, setting.decode, generated=own.generated) for one in read_nbest(path)
+    }
     _same_trials(job, nbest)
-    llm = Setting.from_json(made).llm
-    decoder = _named(Setting.from_json(made))
-    return Decodes(greedy, nbest, decoder, (*notes, *_mismatches(job, setting.llm, llm)))
+    notes = (*notes, *_left_aside(job, own), *_mismatches(job, setting.llm, own.llm))
+    return Decodes(greedy, nbest, _named(own), notes)
 
 
 def _zero_shot(job: Job) -> Iterator[str]:
@@ -132,8 +140,26 @@ def _named(made: Setting) -> str:
 
 
 def in_use(job: Job, made: dict[str, Any]) -> Setting:
-    """Give the weights that rank a split's lists: the tuned ones, if they are for its n-gram."""
+    """Give the weights that rank a split's lists: the tuned ones, if they are for such lists."""
     return in_use_by(job.run, Setting.from_json(made))
+
+
+def _left_aside(job: Job, setting: Setting) -> Iterator[str]:
+    """Say where weights were tuned on other lists than the split's."""
+    tuned = job.run.read_optional("decoder.json")
+    if tuned is None or (known := Setting.from_json(tuned)).lists == setting.lists:
+        return
+    yield (
+        f"the tuned weights are for lists {_made_by(known)} and are left aside: {job.split} has "
+        f"lists {_made_by(setting)}; decode val so and run 'sylvian tune {job.run.path}' for "
+        "weights of these"
+    )
+
+
+def _made_by(setting: Setting) -> str:
+    joint, lm = setting.lists
+    asked = [f"of joint={joint}"] if joint else []
+    return " ".join([*asked, *([f"with the n-gram {lm}"] if lm else [])]) or "without an n-gram"
 
 
 def _mismatches(job: Job, tuned: Rescorer | None, used: Rescorer | None) -> Iterator[str]:

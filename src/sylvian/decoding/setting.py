@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sylvian import config
-from sylvian.decode.config import DecodeConfig
+from sylvian.decode.config import WEIGHTS, DecodeConfig
 from sylvian.errors import ConfigError, DataError
 from sylvian.jobs import Job
 from sylvian.outcomes import LmResult
@@ -63,6 +63,19 @@ class Setting:
     end_to_end: EndToEnd | None = None
     larger: Path | None = None
 
+    @property
+    def lists(self) -> tuple[str | None, Path | None]:
+        """What makes its lists: what a model that generates is asked besides, and the n-gram.
+
+        Weights chosen on such lists say nothing about others.
+        """
+        return (self.end_to_end.joint if self.end_to_end else None, self.lm)
+
+    @property
+    def generated(self) -> bool:
+        """Whether its lists are an end-to-end model's own, in the order of its search."""
+        return self.end_to_end is not None and self.end_to_end.joint == "alone"
+
     def to_json(self) -> dict[str, Any]:
         """Give plain data; `from_json` reads it back."""
         return {
@@ -87,38 +100,52 @@ class Setting:
 def resolve(job: Job, *, lm: str | None, lexicon: Path | None, overrides: Sequence[str]) -> Setting:
     """Decide what to decode with: what is asked for, else what was tuned, else the defaults.
 
+    Weights are those tuned only where they were tuned on such lists.
+
     Raises:
         ConfigError: an unknown setting, or an n-gram where nothing would ask it.
     """
     tuned = job.run.read_optional("decoder.json")
     start = Setting(job.recipe.decode, None, None, end_to_end=job.recipe.end_to_end)
-    setting = Setting.from_json(tuned) if tuned else start
-    setting, overrides = _read_again(setting, overrides)
+    known = Setting.from_json(tuned) if tuned else start
+    setting, overrides = _read_again(known, overrides)
     spoken, searched = _apart(setting, overrides)
-    # weights tuned for a joint list say nothing about a model that ranks its sentences alone
-    alone = spoken is not None and spoken.joint == "alone" and setting.lm is not None
-    weights = job.recipe.decode if alone else setting.decode
-    setting = replace(setting, end_to_end=spoken, decode=config.override(weights, searched))
-    setting = replace(setting, decode=_absolute(setting.decode))
+    decode = _absolute(config.override(known.decode, searched))
+    setting = replace(setting, end_to_end=spoken, decode=decode)
     if lexicon is not None:
         setting = replace(setting, lexicon=lexicon.resolve())
+    setting = replace(setting, lm=_ngram(job, setting, lm))
+    if setting.lists == known.lists:
+        return setting
+    untuned = {name: getattr(job.recipe.decode, name) for name in WEIGHTS}
+    decode = config.override(known.decode.model_copy(update=untuned), searched)
+    return replace(setting, decode=_absolute(decode))
+
+
+def _ngram(job: Job, setting: Setting, lm: str | None) -> Path | None:
+    """Find the n-gram that is asked for; else the tuned one, else one of the run's sentences.
+
+    Raises:
+        ConfigError: nothing would ask it.
+    """
+    spoken = setting.end_to_end
     if spoken is not None and spoken.joint != "cascade":
         if lm not in (None, NO_LM):
             raise ConfigError(
                 f"--lm {lm}: joint={spoken.joint} asks no n-gram; add --set joint=cascade"
             )
-        return replace(setting, lm=None)
+        return None
     if lm is not None:
-        return replace(setting, lm=None if lm == NO_LM else Path(lm).resolve())
+        return None if lm == NO_LM else Path(lm).resolve()
     if setting.lm is not None and setting.lm.parent != (job.run.path / "lm").resolve():
-        return setting
-    return replace(setting, lm=_training_lm(job, setting.decode))
+        return setting.lm
+    return _training_lm(job, setting.decode)
 
 
 def in_use_by(run: RunFolder, setting: Setting) -> Setting:
-    """Give the weights that rank lists made with `setting`: tuned ones, if for its n-gram."""
+    """Give the weights that rank lists made with `setting`: tuned ones, if for such lists."""
     tuned = run.read_optional("decoder.json")
-    if tuned and Setting.from_json(tuned).lm == setting.lm:
+    if tuned and Setting.from_json(tuned).lists == setting.lists:
         return Setting.from_json(tuned)
     return setting
 

@@ -60,6 +60,28 @@ def test_rerank_drops_empty_texts_unless_alone() -> None:
     assert rerank(NBest(KEY, (silent,)), config).best.text == ""
 
 
+def test_a_generated_list_keeps_its_order_and_its_silence_until_a_weight_turns_it() -> None:
+    def said(text: str, nats: float, llm: float | None = None) -> Hypothesis:
+        return Hypothesis(text, (), Scores(0.0, 0.0, len(text.split()), llm, nats))
+
+    own = NBest(KEY, (said("a b", -3.0), said("", -1.0), said("a b c", -2.0)))
+    weighing = DecodeConfig(end_to_end_weight=1.0)
+
+    def texts(nbest: NBest, config: DecodeConfig) -> list[str]:
+        return [h.text for h in rerank(nbest, config, generated=True).hypotheses]
+
+    assert rerank(own, weighing, generated=True) == own
+    assert [h.text for h in rerank(own, weighing).hypotheses] == ["a b c", "a b"]
+    longer = weighing.model_copy(update={"word_bonus": 0.6})
+    assert texts(own, longer) == ["a b c", "", "a b"]
+    read = with_llm(own, {"a b": -1.0, "": 0.0, "a b c": -9.0})
+    assert texts(read, weighing) == ["a b", "a b c"]  # nobody knows what silence is worth
+    assert texts(read, weighing.model_copy(update={"llm_weight": 0.0})) == ["a b", "", "a b c"]
+    mixed = NBest(KEY, (*own.hypotheses, candidate("b", -1, -1)))
+    with pytest.raises(DecodeError, match="3 of 4 hypotheses have end-to-end scores"):
+        rerank(mixed, weighing, generated=True)
+
+
 def test_half_rescored_lists_are_refused() -> None:
     mixed = NBest(KEY, (candidate("a", -1, -1, -1.0), candidate("b", -1, -1)))
     with pytest.raises(DecodeError, match=r"b01/t001: 1 of 2 hypotheses"):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
@@ -45,8 +47,8 @@ def lists(seed: int = 0) -> list[NBest]:
     return made
 
 
-def errors_of(nbests: list[NBest], config: DecodeConfig) -> EditCounts:
-    chosen = (rerank(nbest, config).best.text for nbest in nbests)
+def errors_of(nbests: list[NBest], config: DecodeConfig, *, generated: bool = False) -> EditCounts:
+    chosen = (rerank(nbest, config, generated=generated).best.text for nbest in nbests)
     return sum(map(count_errors, REFERENCES, chosen), EditCounts())
 
 
@@ -108,10 +110,34 @@ def test_an_end_to_end_models_weight_is_tuned() -> None:
     spoken = [[-s for text, s in minus_errors(nbest).items() if text] for nbest in truth]
     assert result.best.counts.n_errors == sum(map(min, spoken))
     for point in result.points:
-        weights = {name: getattr(point, name) for name in tuning._WEIGHTS}
+        weights = {name: getattr(point, name) for name in tuning.WEIGHTS}
         assert point.counts == errors_of(truth, CONFIG.model_copy(update=weights))
     without = tune(lists(), count_errors, config=CONFIG, grid=grid)
     assert {point.end_to_end_weight for point in without.points} == {CONFIG.end_to_end_weight}
+
+
+def test_a_generated_list_is_tuned_as_it_is_ranked() -> None:
+    """Silence and the order of the search included, whoever else is weighed."""
+    rng = np.random.default_rng(3)
+    made = []
+    for nbest in lists():
+        own = [
+            Scores(0.0, 0.0, h.scores.n_words, None, float(rng.normal(-6, 2)))
+            for h in nbest.hypotheses
+        ]
+        said = map(lambda h, scores: replace(h, scores=scores), nbest.hypotheses, own)
+        made.append(NBest(nbest.key, tuple(said)))
+    read = [with_llm(n, {h.text: float(rng.normal(-4, 2)) for h in n.hypotheses}) for n in made]
+    grid = GRID.model_copy(update={"end_to_end_weight": (0.0, 1.0), "llm_weight": (0.0, 0.5)})
+    counted = set()
+    for some in (made, read):
+        result = tune(some, count_errors, config=CONFIG, grid=grid, generated=True)
+        for point in result.points:
+            weights = {name: getattr(point, name) for name in tuning.WEIGHTS}
+            config = CONFIG.model_copy(update=weights)
+            assert point.counts == errors_of(some, config, generated=True)
+            counted.add(point.counts == errors_of(some, config))
+    assert counted == {True, False}
 
 
 def test_a_large_grid_is_searched_coarsely_then_finely(monkeypatch: pytest.MonkeyPatch) -> None:
