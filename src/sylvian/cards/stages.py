@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from sylvian.errors import CheckpointError
-from sylvian.jobs import Trainings
+from sylvian.jobs import Lost, Trainings
 from sylvian.runs import RunFolder
 from sylvian.text import counted
 
@@ -23,19 +22,19 @@ def data_of(past: Trainings) -> Iterator[str]:
         return
     n = len(past.runs) + len(past.lost)
     yield f"The weights come from {n} trainings, each going on with weights of the one before it."
-    stages: list[RunFolder | Path] = [*past.lost, *reversed(past.runs)]
+    stages: list[RunFolder | Lost] = [*past.lost, *reversed(past.runs)]
     for place, one in enumerate(stages, start=1):
         yield ""
         yield f"### {place}. {_title(one)}"
         yield ""
-        yield from _facts(one) if isinstance(one, RunFolder) else _lost(one)
+        yield from _facts(one) if isinstance(one, RunFolder) else _unknown(one)
 
 
 def seeds_of(past: Trainings) -> Iterator[str]:
     """Say with which seeds a model was trained, the first training first."""
     several = len(past.runs) + len(past.lost) > 1
-    for path in past.lost:
-        yield f"{path}: seed {_UNNAMED}."
+    for lost in past.lost:
+        yield f"{lost.model}: seed {_UNNAMED}."
     for run in reversed(past.runs):
         drawn = _HIDDEN if run.is_pretraining else _DRAWN
         name = f"{run.path.name}:" if several else "One training,"
@@ -50,17 +49,17 @@ def corpora_of(past: Trainings) -> set[str]:
     }
 
 
-def _title(one: RunFolder | Path) -> str:
-    if isinstance(one, Path):
-        return str(one)
+def _title(one: RunFolder | Lost) -> str:
+    if isinstance(one, Lost):
+        return str(one.model)
     return f"{one.path.name}, {'without labels' if one.is_pretraining else 'with labels'}"
 
 
-def _lost(model: Path) -> Iterator[str]:
-    without = (model / "pretraining.json").is_file()
-    learnt = "It was pretrained without labels. " if without else ""
+def _unknown(one: Lost) -> Iterator[str]:
+    if not one.labelled:
+        yield "It was pretrained, without labels."
     yield (
-        f"{learnt}Whose recordings it was trained on, under which licence and with which seed is "
+        "Whose recordings it was trained on, under which licence and with which seed is "
         f"{_UNNAMED}; ask whoever made it."
     )
 

@@ -2,7 +2,7 @@
 
 from sylvian.jobs.encoding import BATCH, batches, encode
 from sylvian.jobs.job import Job
-from sylvian.jobs.stages import Learnt, Trainings, learnt, trainings
+from sylvian.jobs.stages import Learnt, Lost, Trainings, learnt, trainings
 from sylvian.jobs.trials import (
     divide,
     labelled_trials,
@@ -15,6 +15,7 @@ __all__ = [
     "BATCH",
     "Job",
     "Learnt",
+    "Lost",
     "Trainings",
     "batches",
     "divide",

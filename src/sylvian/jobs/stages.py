@@ -21,16 +21,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A saved model that a run began with, and whose own training is not on record here.
+
+    Attributes:
+        model: Its folder, which may be gone, too.
+        labelled: Whether it may have learnt from labels; a pretraining did not.
+    """
+
+    model: Path
+    labelled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Trainings:
     """The trainings a run's weights went through.
 
     Attributes:
         runs: Their folders, the last training first; of an ensemble those of all its members.
-        lost: Saved models that one of them began with and whose own training is not on record here.
+        lost: What the first of them began with, where that is not on record here.
     """
 
     runs: tuple[RunFolder, ...]
-    lost: tuple[Path, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +82,26 @@ def trainings(run: RunFolder) -> Trainings:
     if members := run.members:
         parts = [trainings(member) for member in members]
         every = {one.path.resolve(): one for part in parts for one in part.runs}
-        lost = dict.fromkeys(path for part in parts for path in part.lost)
+        lost = dict.fromkeys(one for part in parts for one in part.lost)
         return Trainings(tuple(every.values()), tuple(lost))
     found = [run]
     while start := found[-1].environment.get("start"):
         before = _run_of(Path(start["path"]), found[-1].path.parent)
         if before is None:
-            return Trainings(tuple(found), (Path(start["path"]),))
+            return Trainings(tuple(found), (_lost(Path(start["path"]), found[-1]),))
         found.append(before)
     return Trainings(tuple(found))
+
+
+def _lost(model: Path, heir: RunFolder) -> Lost:
+    from sylvian.recipes import Pretraining
+
+    if (model / "pretraining.json").is_file():
+        return Lost(model, labelled=False)
+    try:
+        return Lost(model, labelled=not isinstance(heir.recipe.start, Pretraining))
+    except CheckpointError:  # another version's
+        return Lost(model, labelled=True)
 
 
 def _run_of(model: Path, home: Path) -> RunFolder | None:
@@ -119,10 +143,10 @@ def learnt(run: RunFolder, corpus: PreparedCorpus, data: Path) -> Learnt:
             unknown.append(_untold(f"{one.path}: its recordings are not at hand"))
             continue
         trials |= {info.key: info for info in found}
-    for path in past.lost:
-        if not (path / "pretraining.json").is_file():
+    for lost in past.lost:
+        if lost.labelled:
             maybe |= set(Strategy)
-            unknown.append(_untold(f"{path}: the run it was saved by is not at hand"))
+            unknown.append(_untold(f"{lost.model}: the run it was saved by is not at hand"))
     return Learnt(tuple(trials.values()), frozenset(maybe), tuple(unknown))
 
 

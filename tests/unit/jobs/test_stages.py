@@ -14,7 +14,7 @@ from sylvian.decoding.searching import Searched
 from sylvian.decoding.setting import Setting, resolve
 from sylvian.evaluate.report import SEEN, UNSEEN, ScoreReport
 from sylvian.evaluate.score import score_trial, score_trials
-from sylvian.jobs import Job, trainings
+from sylvian.jobs import Job, Lost, trainings
 from sylvian.pipeline import score
 from sylvian.reporting import run_report
 from sylvian.runs import RunFolder
@@ -125,8 +125,13 @@ def test_pretraining_teaches_no_sentence(train: Train, tmp_path: Path) -> None:
     (alone / "pretraining.json").write_text("{}")
     job = Job.open(train("imagined", start=alone), "test")
     assert job.learnt.unknown == ()
-    assert trainings(job.run).lost == (alone,)
+    assert trainings(job.run).lost == (Lost(alone, labelled=False),)
     assert job.learnt.strategies == {Strategy.IMAGINED}
+    gone = tmp_path / "runs" / "pretraining-12345678" / "checkpoint" / "best"
+    job = Job.open(train("imagined_human", start=gone), "val/attempted")
+    assert (job.learnt.unknown, job.zero_shot) == ((), (Strategy.ATTEMPTED,))
+    job = Job.open(train("imagined", start=gone), "val/attempted")
+    assert len(job.learnt.unknown) == 1 and job.zero_shot == ()
 
 
 def test_members_of_an_ensemble_count_together(train: Train) -> None:
