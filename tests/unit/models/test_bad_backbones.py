@@ -84,6 +84,7 @@ DOWN = "model.layers.1.mlp.down_proj.weight"
             f"tensor {DOWN} is of another shape",
         ),
     ],
+    ids=["missing", "renamed", "unknown", "cut"],
 )
 def test_weights_that_are_not_whole_are_never_made_up(change, what, tmp_path):
     """The reference loads with strict=False, and a network of random layers (dossier §9.2)."""
