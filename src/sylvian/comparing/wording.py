@@ -2,63 +2,62 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from sylvian import config
 from sylvian.decode.config import DecodeConfig
-from sylvian.decoding import Decodes, Rescorer, Setting, in_use
-from sylvian.errors import DecodeError
+from sylvian.decoding import Decodes, Setting, in_use
+from sylvian.decoding.basis import SHORT, Basis, Source, basis
+from sylvian.errors import DataError
 from sylvian.jobs import Job
-from sylvian.text.wordsets import WORD_SETS, word_set
 
-WEIGHTS = (
-    "acoustic_scale",
-    "blank_penalty",
-    "lm_weight",
-    "llm_weight",
-    "end_to_end_weight",
-    "word_bonus",
-)
-TUNED, DEFAULT = "weights tuned on val", "default weights"
 OWN, ANY_WORD, CMUDICT, NONE = "training sentences", "any word", "CMUdict", "none"
-NAMED = ("language model", "larger language model", "rescorer", "weights", "word set", "lexicon")
+TUNED = "weights tuned"
+_ROLES = {  # of a source -> part
+    "n-gram": "n-gram",
+    "second n-gram": "second n-gram",
+    "language model": "language model",
+    "rescored by": "rescorer",
+    "pronunciations": "pronunciations",
+    "held to the words of": "word set",
+}
+_USUAL = {"pronunciations": CMUDICT, "word set": ANY_WORD}
+_ASKED = {"n-gram": NONE, "second n-gram": NONE, "rescorer": NONE}
+NAMED = (*_ROLES.values(), "weights")
 """What two systems may not differ in if their change is to be the models' alone."""
-_DIGEST = " sha256:"  # no brackets: the terminal would take them for markup
-_SHOWN = 8  # hexadecimal digits
-_SHORT = {TUNED: "tuned", OWN: "own sentences"}
+_LIMITS = ("beam", "lattice_beam", "max_active", "min_active", "n_best", "enlarge")
+_DIGEST = re.compile(r" \w+:[0-9a-f]+$")
 
 
 def wording(job: Job, decodes: Decodes) -> dict[str, str]:
     """Say what found a split's words, part by part; equal parts, equal procedure.
 
-    Files are told by their names and what is in them now, so a file that was copied is the same
-    one. Weights that `tune` chose are one procedure, whatever it chose.
+    Files are told by their names and digests, so a file that was copied is the same one. Weights
+    that `tune` chose are one procedure, whatever it chose.
 
     Args:
         job: The split.
         decodes: What was decoded; words that were looked up depend on no language model.
+
+    Raises:
+        DataError: the split was not decoded.
     """
-    setting = Setting.from_json(job.run.read_optional(f"{job.split}/decode.json") or {})
-    found = {
-        "decoder": decodes.decoder,
-        "word set": _words(setting.decode.word_set),
-        "lexicon": CMUDICT if setting.lexicon is None else _file(setting.lexicon),
-    }
+    made = job.run.read_optional(f"{job.split}/decode.json")
+    rests = basis(job.run, job.split)
+    if made is None or rests is None:
+        raise DataError(f"{job.folder}: not decoded; run 'sylvian decode {job.run.path}'")
+    setting = Setting.from_json(made)
+    found = {"decoder": decodes.decoder} | _USUAL | ({} if decodes.nbest is None else _ASKED)
+    found |= {_ROLES[one.role]: _told(one, job, setting) for one in rests.sources}
     if setting.end_to_end is not None:
         told = config.flatten(setting.end_to_end)
         found |= {f"end_to_end.{key}": str(value) for key, value in told}
-    if decodes.nbest is None:
-        return found
-    return found | {
-        "language model": _language_model(job, setting.lm),
-        "larger language model": NONE if setting.larger is None else _file(setting.larger),
-        "rescorer": NONE if setting.llm is None else _rescorer(setting.llm),
-        "weights": _weights(job, setting),
-        "search": _changed(setting.decode, job.recipe.decode, weights=False),
-    }
+    if decodes.nbest is not None:
+        found["weights"] = _weights(job, setting, rests, in_use(job, made).decode)
+        found["search"] = _limits(setting.decode, job.recipe.decode)
+    return found
 
 
 def described(parts: Mapping[str, str]) -> str:
@@ -67,14 +66,16 @@ def described(parts: Mapping[str, str]) -> str:
     Args:
         parts: As `wording` gives them.
     """
+    usual = {NONE, *_USUAL.values(), ""}
+    keys = [key for key in (*NAMED, "search") if parts.get(key, "") not in usual]
+    said = {key: parts[key] for key in keys if key != "rescorer"}  # the decoder's name has that
+    if _plain(said.get("n-gram", "")) == OWN:
+        said["n-gram"] = f"of {OWN}"
+    if "pronunciations" in said:
+        said["pronunciations"] = f"pronunciations {said['pronunciations']}"
     decoder = parts["decoder"]
-    said = [parts.get(key, NONE) for key in NAMED if key not in ("rescorer", "lexicon")]
-    said = [f"of {OWN}" if _plain(one) == OWN else one for one in said]
-    said += [f"lexicon {parts['lexicon']}"] if parts["lexicon"] != CMUDICT else []
-    said += [parts["search"]] if parts.get("search") else []
-    told = ", ".join(one for one in said if one not in (NONE, ANY_WORD))
     name = "lookup" if decoder == "greedy" else decoder.replace("ngram", "n-gram")
-    return f"{name} ({told})" if told else name
+    return f"{name} ({', '.join(said.values())})" if said else name
 
 
 def short(key: str, value: str) -> str | None:
@@ -87,74 +88,45 @@ def short(key: str, value: str) -> str | None:
     if key not in NAMED:
         return None
     plain = _plain(value)
-    return _SHORT.get(plain, plain.removesuffix(".gz").removesuffix(".arpa"))
+    if key == "weights":
+        return "tuned" if plain.startswith(TUNED) else plain
+    return "own sentences" if plain == OWN else plain.removesuffix(".gz").removesuffix(".arpa")
 
 
 def _plain(value: str) -> str:
     """Take the digest away."""
-    return value.partition(_DIGEST)[0]
+    return _DIGEST.sub("", value)
 
 
-def _weights(job: Job, setting: Setting) -> str:
-    made = job.run.read_optional(f"{job.split}/decode.json") or {}
-    tuned = job.run.read_optional("decoder.json")
-    if tuned is None or in_use(job, made) != Setting.from_json(tuned):
-        return _changed(setting.decode, job.recipe.decode, weights=True) or DEFAULT
-    searched = setting.decode.blank_penalty == in_use(job, made).decode.blank_penalty
-    return TUNED if searched else f"{TUNED} after the search"
+def _told(source: Source, job: Job, setting: Setting) -> str:
+    """Name a source; the n-gram that a run's own sentences gave by what it is.
+
+    No brackets stand around a digest: the terminal would take them for markup.
+    """
+    own = source.role == "n-gram" and _is_own(setting.lm, job)
+    name = OWN if own else source.name
+    return f"{name} {source.kind}:{source.digest[:SHORT]}" if source.digest else name
 
 
-def _changed(used: DecodeConfig, recipe: DecodeConfig, *, weights: bool) -> str:
-    """List the weights, or the limits of the search, that are not those of the recipe."""
-    before = config.dump(recipe)
+def _is_own(path: Path | None, job: Job) -> bool:
+    return path is not None and path.parent.parts[-2:] == (job.run.path.name, "lm")
+
+
+def _weights(job: Job, setting: Setting, rests: Basis, used: DecodeConfig) -> str:
+    """Say where the weights come from, and which they are where they were set by hand."""
+    if rests.how.startswith(TUNED):
+        searched = setting.decode.blank_penalty == used.blank_penalty
+        return rests.how if searched else f"{rests.how} after the search"
+    usual = config.dump(job.recipe.decode)
+    changed = {name: value for name, value in rests.weights.items() if value != usual[name]}
+    return ", ".join(f"{name}={value:.4g}" for name, value in changed.items()) or rests.how
+
+
+def _limits(used: DecodeConfig, recipe: DecodeConfig) -> str:
+    """List the limits of the search that are not those of the recipe."""
+    usual = config.dump(recipe)
     return ", ".join(
-        f"{key}={value:.4g}"
+        f"{key}={value:g}"
         for key, value in config.dump(used).items()
-        if key != "word_set" and (key in WEIGHTS) == weights and value != before[key]
+        if key in _LIMITS and value != usual[key]
     )
-
-
-def _language_model(job: Job, path: Path | None) -> str:
-    """Name an ARPA file; the n-gram that a run's own sentences gave by what it is."""
-    if path is None:
-        return NONE
-    if path.parent.parts[-2:] != (job.run.path.name, "lm"):
-        return _file(path)
-    there = path if path.is_file() else job.run.path / "lm" / path.name
-    return f"{OWN}{_digest(there)}"
-
-
-def _rescorer(one: Rescorer) -> str:
-    reading = ", ".join(f"{key}={value}" for key, value in one.reading.items())
-    return f"{Path(one.name).name}{_DIGEST}{one.digest[:_SHOWN]}, {reading}"
-
-
-def _words(name: str | None) -> str:
-    if name is None:
-        return ANY_WORD
-    if name in WORD_SETS:
-        return name
-    try:
-        words = " ".join(word_set(name))
-    except DecodeError:  # no longer there
-        return Path(name).name
-    return f"{Path(name).name}{_DIGEST}{hashlib.sha256(words.encode()).hexdigest()[:_SHOWN]}"
-
-
-def _file(path: Path) -> str:
-    return f"{path.name}{_digest(path)}"
-
-
-def _digest(path: Path) -> str:
-    """Tell what is in a file; nothing where it is no longer there."""
-    try:
-        told = path.stat()
-    except OSError:
-        return ""
-    return f"{_DIGEST}{_sha256(path, told.st_size, told.st_mtime_ns)[:_SHOWN]}"
-
-
-@cache
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -183,11 +183,7 @@ def _run(
         rows=tuple(rows),
         seconds=time.perf_counter() - started,
         file=None if out is None else str(out),
-        notes=(
-            *(winners(rows, study.against) if study.unit == "wer" else ()),
-            *notes,
-            *left_out,
-        ),
+        notes=(*(winners(rows, study.against) if study.unit == "wer" else ()), *notes, *left_out),
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

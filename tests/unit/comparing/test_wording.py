@@ -38,9 +38,7 @@ def test_seeds_decoded_with_other_language_models_are_two_systems(make: Maker, l
     runs = [make("tfs", S15, seed=seed, lm=lm) for seed, lm in enumerate(lms)]
     names, notes = compared(*runs)
     assert names == ["tfs (large)", "tfs (tiny)"]
-    assert (
-        "tfs (tiny) and tfs (large) did not find words with the same language model: their" in notes
-    )
+    assert "tfs (tiny) and tfs (large) did not find words with the same n-gram: their" in notes
     assert "n-gram (tiny.arpa sha256:" in notes
     assert "2 trainings" not in notes
 
@@ -51,8 +49,8 @@ def test_a_tuned_run_beside_one_with_a_tiny_language_model(make: Maker, lms) -> 
         make("tfs", S15, lm=large, tuned=0.5), make("tfs", S15, seed=1, lm=tiny)
     )
     assert names == ["tfs (large, tuned)", "tfs (tiny, default weights)"]
-    assert "the same language model and weights: their change in words is not of the m" in notes
-    assert "weights tuned on val)" in notes and ", default weights)" in notes
+    assert "the same n-gram and weights: their change in words is not of the m" in notes
+    assert "weights tuned)" in notes and ", default weights)" in notes
 
 
 def test_weights_tuned_for_each_seed_are_one_procedure(make: Maker, lms) -> None:
@@ -60,7 +58,7 @@ def test_weights_tuned_for_each_seed_are_one_procedure(make: Maker, lms) -> None
     names, notes = compared(*runs)
     assert names == ["tfs"]
     assert "2 trainings of tfs (seeds 0, 1)." in notes
-    assert "words by n-gram (large.arpa sha256:" in notes and ", weights tuned on val)." in notes
+    assert "words by n-gram (large.arpa sha256:" in notes and ", weights tuned)." in notes
     names, notes = compared(runs[0], make("tfs", S15, seed=1, lm=lms[0]))
     assert names == ["tfs (tuned)", "tfs (default weights)"]
     assert "did not find words with the same weights: their change" in notes
@@ -74,17 +72,16 @@ def test_a_copied_file_is_the_same_language_model_and_a_changed_one_is_not(
     copy.write_text(lms[0].read_text())
     runs = [make("tfs", S15, seed=2, lm=lms[0]), make("tfs", S15, seed=3, lm=copy)]
     assert compared(*runs)[0] == ["tfs"]
-    copy.write_text("another n-gram")
-    names, notes = compared(*runs)
+    names, notes = compared(runs[0], retold(runs[1], lm_sha256="0" * 64))
     assert names == [f"tfs ({run.path.name[-8:]})" for run in runs]  # named alike, so by run
-    assert "did not find words with the same language model:" in notes
+    assert "did not find words with the same n-gram:" in notes
 
 
 @pytest.mark.parametrize(
     ("changes", "wrong", "told"),
     [
         ({"word_set": "50-word"}, 0.31, "word set"),
-        ({"lexicon": "/somewhere/own.txt"}, 0.32, "lexicon"),
+        ({"lexicon": "/somewhere/own.txt"}, 0.32, "pronunciations"),
         ({"acoustic_scale": 0.9}, 0.33, "weights"),
     ],
 )
@@ -105,11 +102,12 @@ def test_the_own_sentences_are_no_file_of_a_name(make: Maker, lms) -> None:
     own.write_bytes(lms[0].read_bytes())
     retold(run, lm=str(own.resolve()))
     parts = read_decoded(run, "test").wording
-    assert parts["language model"].startswith("training sentences sha256:")
+    assert parts["n-gram"].startswith("training sentences sha256:")
     assert described(parts) == "n-gram (of training sentences, default weights)"
     own.unlink()
-    assert read_decoded(run, "test").wording["language model"] == "training sentences"
-    assert read_decoded(retold(run, lm=None), "test").wording["language model"] == "none"
+    retold(run, lm_sha256="")
+    assert read_decoded(run, "test").wording["n-gram"] == "training sentences"
+    assert read_decoded(retold(run, lm=None), "test").wording["n-gram"] == "none"
 
 
 def test_words_that_were_looked_up_depend_on_no_language_model(make: Maker) -> None:
