@@ -57,8 +57,8 @@ def abstain(run: RunFolder, split: str, out: Path) -> AbstainResult:
     notes = refuse_others(learnt, lists)
     if learnt.threshold is None:
         raise ConfigError(
-            f"{run.path}: no threshold keeps the word error rate at {learnt.most_wrong:.1%}, so "
-            "nothing can be shown; run 'sylvian calibrate' with a larger --most-wrong"
+            f"{run.path}: no threshold keeps the word error rate at {100 * learnt.most_wrong:g}%, "
+            "so nothing can be shown; run 'sylvian calibrate' with a larger --most-wrong"
         )
     beliefs = lists.beliefs(lists.job.infos, learnt.temperature)
     sure = learnt.sentences.confidences(sentence_features(beliefs))

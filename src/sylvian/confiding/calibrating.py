@@ -85,8 +85,8 @@ class CalibrateResult:
     def _shown(self) -> str:
         if self.threshold is None:
             return (
-                f"no threshold keeps the word error rate below {self.most_wrong:.1%} with 95 % "
-                f"confidence (all sentences: {self.wer_all:.1%}), so 'sylvian abstain' shows "
+                f"no threshold keeps the word error rate below {100 * self.most_wrong:g}% with "
+                f"95 % confidence (all sentences: {self.wer_all:.1%}), so 'sylvian abstain' shows "
                 "nothing; give a larger --most-wrong, or learn on more sentences"
             )
         return (
@@ -237,9 +237,9 @@ def _made_before(lists: Lists) -> Iterator[str]:
     made = Setting.from_json(lists.origin.made)
     if in_use(job, lists.origin.made).decode != made.decode:
         yield (
-            f"{job.folder}: decoded with other settings than the run is tuned to, with which other "
-            f"splits are decoded; run 'sylvian decode {job.run.path} --split {job.split}' and this "
-            "again before 'sylvian abstain'"
+            f"{job.folder}: decoded with other settings than the run is tuned to, and "
+            "splits are decoded with those from now on; before 'sylvian abstain' run 'sylvian "
+            f"decode {job.run.path} --split {job.split}' and this again"
         )
 
 

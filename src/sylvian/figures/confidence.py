@@ -77,6 +77,8 @@ def risk_coverage_curve(
 ) -> None:
     """Plot the word error rate of what is shown against the share of sentences shown.
 
+    The band ends above at what is not ruled out (`Covered.most`), below at the interval's end.
+
     Args:
         axis: Where to draw.
         curves: By name, each from all sentences shown to few; told apart by their dashes.
@@ -92,7 +94,8 @@ def risk_coverage_curve(
         kept = [point for point in points if math.isfinite(point.risk.value)]
         colour = (colours or {}).get(name, INK)
         x = [FULL * point.coverage for point in kept]
-        lows, highs = ([FULL * getattr(p.risk, end) for p in kept] for end in ("low", "high"))
+        lows = [FULL * (point.risk.low if point.risk.value else 0.0) for point in kept]
+        highs = [FULL * point.most for point in kept]  # an end also where no word is wrong
         axis.fill_between(x, lows, highs, color=colour, alpha=0.08, linewidth=0)
         risks = [FULL * point.risk.value for point in kept]
         axis.plot(x, risks, color=colour, linewidth=1.1, linestyle=dashes, label=name)
@@ -115,6 +118,7 @@ def risk_coverage_curve(
             "wer": [p.risk.value for p in every],
             "low": [p.risk.low for p in every],
             "high": [p.risk.high for p in every],
+            "not_ruled_out": [p.most for p in every],
             "n_shown": [p.n_shown for p in every],
         },
     )

@@ -47,6 +47,11 @@ def test_risk_falls_with_coverage(axis) -> None:
     risk_coverage_curve(axis, {"raw": points, "fitted": points})
     assert len(numbers(axis)["coverage"]) == 2 * len(points)
     assert axis.lines[0].get_ydata()[0] == pytest.approx(5.0)
+    band = axis.collections[0].get_datalim(axis.transData).get_points()
+    assert band[0][0] == pytest.approx(20.0)  # no word is wrong there, and the band goes on
+    table = numbers(axis)
+    assert table["wer"][len(points) - 1] == 0.0
+    assert 0 < table["not_ruled_out"][len(points) - 1] < 0.1
     with pytest.raises(ConfigError, match="no points"):
         risk_coverage_curve(axis, {})
 
