@@ -29,6 +29,7 @@ from sylvian.decode.config import DecodeConfig
 from sylvian.decode.ctcscore import CtcScorer
 from sylvian.evaluate.calibration import auroc
 from sylvian.evaluate.detection import choose_threshold, wilson
+from sylvian.evaluate.report import plain
 from sylvian.evaluate.resampling import shares
 from sylvian.jobs import Job, encode
 from sylvian.runs import RunFolder
@@ -160,7 +161,7 @@ def measure(found: Scored, most_false: float) -> dict[str, Any]:
             "n": int(false.size),
             "hits": int(false.sum()),
             "wilson": wilson(int(false.sum()), false.size)._asdict(),
-            "over_utterances": together._asdict(),
+            "over_utterances": plain(together._asdict()),
         },
         "most_alike": wilson(int(alike.sum()), len(alike))._asdict() | {"n": len(alike)},
     }
