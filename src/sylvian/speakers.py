@@ -57,12 +57,13 @@ def sentence_task(recipe: Recipe, phonemes: CtcModel) -> SentenceTask:
     Raises:
         ConfigError, CheckpointError: the language model cannot be opened, or does not fit.
     """
-    from sylvian.models.opening import open_backbone
+    from sylvian.models.opening import check_backbone, open_backbone
     from sylvian.models.speechllm import build_speech_llm
     from sylvian.train.sentences import SentenceTask
 
     wanted, seed = recipe.end_to_end, recipe.train.seed
     assert wanted is not None  # an end-to-end recipe
+    check_backbone(wanted.llm)
     llm, tokenizer = open_backbone(wanted.llm)
     model = build_speech_llm(phonemes, llm, tokenizer, wanted.speech, seed=seed)
     return SentenceTask(

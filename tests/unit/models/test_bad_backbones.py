@@ -16,8 +16,10 @@ from sylvian.models.backbones import fingerprint
 from sylvian.models.endtoend import LossWeights, SpeechLlmObjective
 from sylvian.models.hub import load_causal, require_transformers
 from sylvian.models.opening import BackboneConfig, check_backbone
+from sylvian.recipes import build_recipe
+from sylvian.speakers import sentence_task
 from tiny.llms import SENTENCES, model, tokenizer
-from tiny.speech import batch, build
+from tiny.speech import batch, build, phoneme_model
 
 
 @pytest.mark.parametrize(
@@ -43,8 +45,12 @@ def test_a_language_model_to_speak_to_needs_what_adapts_it(absent, monkeypatch, 
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda package: None if package == absent else find(package)
     )
-    with pytest.raises(ConfigError, match=rf"{tmp_path}: needs {absent}; run 'pip install"):
+    told = rf"{tmp_path}: needs {absent}; run 'pip install"
+    with pytest.raises(ConfigError, match=told):
         check_backbone(config)
+    recipe = build_recipe("end_to_end", ["corpus=synthetic", f"end_to_end.llm.name={tmp_path}"])
+    with pytest.raises(ConfigError, match=told):  # as where a run is resumed
+        sentence_task(recipe, phoneme_model())
 
 
 def test_both_extras_bring_all_that_end_to_end_needs():
