@@ -16,8 +16,9 @@ from sylvian.errors import DecodeError
 from sylvian.text import normalize_sentence
 from sylvian.types import Hypothesis, Logits, NBest, Scores
 
-EndToEndScores = Callable[[Sequence[str]], Mapping[str, float]]
-"""Asked for some texts' log-probabilities (nats) given the recording of one trial."""
+EndToEndScores = Callable[[Sequence[str]], Mapping[str, float | None]]
+"""Asked for some texts' log-probabilities (nats) given the recording of one trial; None: the text
+is too long for the model to read."""
 
 UNKNOWN_NATS = -20.0
 """N-gram log-probability of a word the model does not know: less than nearly any it does. What a
@@ -47,12 +48,13 @@ def join(
         ctc: Scores all candidates' acoustics; its config orders the list.
         ngram: Scores all candidates' words; None: nobody does, and all n-gram scores are 0.
         end_to_end: Asked once, for the texts of the list; scores all candidates by the end-to-end
-            model, beam search's own numbers included.
+            model, beam search's own numbers included. What it cannot read is left out of the list.
         unknown_nats: For a word the n-gram does not know.
 
     Raises:
         DecodeError: the parts are of different trials, a logit is not finite, or `end_to_end`
-            leaves a text out.
+            leaves a text out,
+            or can read none.
     """
     keys = {str(part.key) for part in (first_pass, generated, logits)}
     if len(keys) > 1:
@@ -64,7 +66,15 @@ def join(
         replace(own, scores=_scores(own.text, nats, ngram, unknown_nats))
         for own, nats in zip(proposed, acoustic, strict=True)
     )
-    nbest = with_end_to_end(NBest(logits.key, scored), end_to_end(texts))
+    nats = end_to_end(texts)
+    read = tuple(own for own in scored if nats.get(own.text, 0.0) is not None)
+    if not read:
+        raise DecodeError(
+            f"{logits.key}: the end-to-end model can read none of {len(texts)} candidates; use a "
+            "language model with a longer context, or joint=alone"
+        )
+    known = {text: own for text, own in nats.items() if own is not None}
+    nbest = with_end_to_end(NBest(logits.key, read), known)
     return rerank_all(nbest, ctc.config)
 
 

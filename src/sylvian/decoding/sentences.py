@@ -7,12 +7,14 @@ language model behind it how likely the candidate is as a whole.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sylvian.decoding.searching import Searched, search
 from sylvian.decoding.setting import Setting, open_graph, open_lexicon, open_ngram
 from sylvian.jobs import Job, batches
+from sylvian.text import counted
 from sylvian.types import Logits, NBest, Progress
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from sylvian.models.speechllm import SpeechLlm
     from sylvian.models.word_constraint import WordConstraint
 
-Score = Callable[[Sequence[str]], Mapping[str, float]]
+Score = Callable[[Sequence[str]], Mapping[str, float | None]]
 
 
 def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progress) -> Searched:
@@ -55,13 +57,15 @@ def speak(job: Job, logits: Sequence[Logits], setting: Setting, progress: Progre
     words = _words(job, setting, speaker) if held else None
     found: dict[str, NBest] = {}
     began = time.perf_counter()
+    unread: Counter[str] = Counter()
     for batch in batches(job, speaker.encoder):
-        for own, score in _generated(job, speaker, batch, spoken.generate, words):
+        for own, score in _generated(job, speaker, batch, spoken.generate, words, unread):
             found[str(own.key)] = own if join is None else join(own, score)
         progress(f"speak {job.split}", len(found), len(job.infos), job.run.path.name)
     seconds = cascade.seconds + time.perf_counter() - began
     ordered = [found[str(info.key)] for info in job.infos]
-    return Searched(cascade.greedy, ordered, seconds, cascade.warnings, _facts(speaker))
+    warnings = (*cascade.warnings, *_too_long(speaker, unread))
+    return Searched(cascade.greedy, ordered, seconds, warnings, _facts(speaker))
 
 
 def _facts(speaker: SpeechLlm) -> dict[str, Any]:
@@ -71,9 +75,14 @@ def _facts(speaker: SpeechLlm) -> dict[str, Any]:
 
 
 def _generated(
-    job: Job, speaker: SpeechLlm, batch: Batch, config: Any, words: WordConstraint | None
+    job: Job,
+    speaker: SpeechLlm,
+    batch: Batch,
+    config: Any,
+    words: WordConstraint | None,
+    unread: Counter[str],
 ) -> Iterator[tuple[NBest, Score]]:
-    """Give each trial's candidates, and whom to ask about other ones."""
+    """Give each trial's candidates, and whom to ask about other ones; count what is too long."""
     from sylvian.models.generation import generate, score_sentences
 
     device = next(speaker.parameters()).device
@@ -82,12 +91,23 @@ def _generated(
         made = generate(speaker, there, config, words=words)
     for row, own in enumerate(made):
 
-        def score(texts: Sequence[str], row: int = row) -> Mapping[str, float]:
+        def score(texts: Sequence[str], row: int = row) -> Mapping[str, float | None]:
             with job.precision(device.type):
                 nats = score_sentences(speaker, there.only([row]), [texts])[0]
+            if n_long := nats.count(None):
+                unread[str(there.keys[row])] += n_long
             return dict(zip(texts, nats, strict=True))
 
         yield own.nbest(), score
+
+
+def _too_long(speaker: SpeechLlm, unread: Counter[str]) -> Iterator[str]:
+    if unread:
+        yield (
+            f"{counted(unread.total(), 'candidate')} of {counted(len(unread), 'trial')} "
+            f"(such as {min(unread)}) left out of the joint lists: longer than the "
+            f"{speaker.llm.most_places} places of {speaker.llm.identity.architecture}"
+        )
 
 
 def _words(job: Job, setting: Setting, speaker: SpeechLlm) -> WordConstraint:

@@ -15,6 +15,8 @@ from sylvian.errors import ConfigError
 from sylvian.models.sequences import Sequences
 
 _SAMPLES = 64
+_RECURRENT = ("conv", "hybrid", "linear", "mamba", "recurrent")  # how such layers' names begin
+_WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
 
 
 class BackboneIdentity(Config):
@@ -35,17 +37,26 @@ class BackboneIdentity(Config):
 class Backbone(nn.Module):
     """A frozen causal language model, with the multimodal projector if it is an audio-LLM's.
 
+    The audio encoder itself is no part: neural activity takes its place, and adapters must never
+    reach it.
+
     Args:
         causal: A `...ForCausalLM` of transformers, without adapters.
         audio: Maps the audio encoder's width to the language model's; None: a text-LLM.
 
-    The audio encoder itself is no part: neural activity takes its place, and adapters must never
-    reach it.
+    Attributes:
+        reads_trees: Whether it can read sentences that begin alike as one tree; None: not tried.
+
+    Raises:
+        ConfigError: some of its layers are recurrent: what they read behind a prompt cannot be
+            taken back, to read something else there.
     """
 
     def __init__(self, causal: nn.Module, audio: nn.Module | None = None) -> None:
         super().__init__()
+        _require_attention(causal)
         self.causal, self.audio = causal, audio
+        self.reads_trees: bool | None = None
         self.folded = False  # whether `adapters.fold_adapters` changed its layers
         self.train(causal.training).requires_grad_(False)
         config: Any = causal.config
@@ -76,6 +87,23 @@ class Backbone(nn.Module):
     def dtype(self) -> torch.dtype:
         """Type of the embeddings."""
         return self._embedding.weight.dtype
+
+    @property
+    def window(self) -> int | None:
+        """The fewest places that any of its layers sees at once; None: all see everything."""
+        causal: Any = self.causal
+        text = causal.config.get_text_config()
+        found = [getattr(text, name, None) for name in _WINDOWS]
+        return min((own for own in found if isinstance(own, int)), default=None)
+
+    @property
+    def most_places(self) -> int | None:
+        """The places it has learned, one by one; None: they are computed and have no end."""
+        causal: Any = self.causal
+        parts = causal.get_decoder().modules()
+        learned = any(isinstance(p, nn.Embedding) and p is not self._embedding for p in parts)
+        text = causal.config.get_text_config()
+        return getattr(text, "max_position_embeddings", None) if learned else None
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -190,6 +218,19 @@ def backbone_of(model: nn.Module) -> Backbone:
         causal = auto.from_config(held.config.get_text_config())
     causal.model, causal.lm_head = held.language_model, head
     return Backbone(causal.train(model.training), audio)
+
+
+def _require_attention(causal: nn.Module) -> None:
+    """Refuse language models whose layers carry a state of their own from place to place."""
+    config: Any = causal.config
+    kinds = getattr(config.get_text_config(), "layer_types", None) or ()
+    carried = any(str(kind).startswith(_RECURRENT) for kind in kinds)
+    if carried or getattr(causal, "_is_stateful", False):
+        raise ConfigError(
+            f"{type(causal).__name__} has recurrent layers, behind which a prompt cannot be read "
+            "once and gone on from; use a language model of attention alone, such as Qwen2.5, "
+            "Qwen3, Llama or SmolLM2"
+        )
 
 
 def fingerprint(module: nn.Module) -> str:

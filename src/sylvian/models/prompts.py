@@ -120,10 +120,14 @@ class Prompt:
         before, after = text.split(config.marker)
         self.before, self.after = self._tokens(before), self._tokens(after)
 
-    def encode(self, sentence: str) -> tuple[int, ...]:
+    def encode(self, sentence: str, *, capped: bool = True) -> tuple[int, ...]:
         """Give a sentence's tokens, without the end.
 
         Prompt and sentence are tokenized apart, so that neither depends on the other.
+
+        Args:
+            sentence: The sentence.
+            capped: Whether `max_tokens` counts, which is there to bound the memory of training.
 
         Raises:
             DataError: the sentence is empty or longer than the prompt's `max_tokens`.
@@ -131,7 +135,7 @@ class Prompt:
         if not sentence.strip():
             raise DataError("the sentence is empty (punctuation apart); leave the trial out")
         tokens = self._tokens(self.config.separator + sentence)
-        if len(tokens) > self.config.max_tokens:
+        if capped and len(tokens) > self.config.max_tokens:
             raise DataError(
                 f"{len(tokens)} tokens, at most {self.config.max_tokens} are allowed: "
                 f"{sentence[:40]!r}...; raise end_to_end.speech.prompt.max_tokens or leave the "

@@ -111,3 +111,20 @@ def test_parts_of_different_trials_are_refused() -> None:
 def test_a_text_left_unscored_is_named() -> None:
     with pytest.raises(DecodeError, match=r"t017: no end-to-end score for 'we go home'"):
         join(FIRST, GENERATED, LOGITS, ctc=CTC, ngram=MODEL, end_to_end=lambda texts: {})
+
+
+def test_what_the_model_cannot_read_is_left_out_of_the_list() -> None:
+    def short(texts: Sequence[str]) -> Mapping[str, float | None]:
+        return {text: None if "want" in text else -1.0 for text in texts}
+
+    found = join(FIRST, GENERATED, LOGITS, ctc=CTC, ngram=MODEL, end_to_end=short)
+    assert {h.text for h in found.hypotheses} == {"we go home", "just 'cause", "", "we blorked"}
+    with pytest.raises(DecodeError, match=r"t017: the end-to-end model can read none of 5 cand"):
+        join(
+            FIRST,
+            GENERATED,
+            LOGITS,
+            ctc=CTC,
+            ngram=MODEL,
+            end_to_end=lambda texts: dict.fromkeys(texts),
+        )

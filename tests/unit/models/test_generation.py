@@ -186,9 +186,16 @@ def test_damaged_weights_are_an_error(speech, monkeypatch):
         generate(speech, batch(), CONFIGS["greedy"])
 
 
-def test_a_candidate_longer_than_the_prompt_allows_is_an_error(speech):
+def test_a_candidate_longer_than_training_allows_is_scored_all_the_same(speech):
+    long = "yes " * 200
     with pytest.raises(DataError, match="at most 128"):
-        score_sentences(speech, batch((9,)), [["yes " * 200]])
+        speech.encode(batch((9,)), [long])
+    tokens = [speech.prompt.encode(long, capped=False)]
+    with torch.no_grad():
+        logits, targets = speech.target_logits(speech.lessons(speech.listen(batch((9,))), tokens))
+    truth = logits.log_softmax(-1).double()[torch.arange(len(targets)), targets].sum()
+    (found,) = score_sentences(speech, batch((9,)), [[long]])
+    assert len(targets) > 200 and found == pytest.approx([float(truth)], abs=1e-2)
 
 
 @pytest.mark.parametrize(("name", "modality"), CASES)
@@ -230,6 +237,7 @@ def test_each_place_is_read_and_predicted_behind_once(speech, monkeypatch):
     monkeypatch.setattr(speech.llm, "predict", predicting)
     given = ["yes", "yes yes", "yes yes yes"]
     longest = len(speech.prompt.encode(given[-1]))
+    speech.llm.reads_trees = True  # as was tried when it scored for the first time
     score_sentences(speech, batch((40,)), [given])
     n_prompt = speech.prompts(speech.listen(batch((40,)))).embeds.shape[1]
     assert read == [(1, n_prompt), (1, longest)]
