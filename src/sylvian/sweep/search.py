@@ -85,8 +85,8 @@ def plan(
     """Draw all points and resolve the recipe of each, so that mistakes show before training.
 
     Raises:
-        ConfigError: unknown recipe or key, a drawn value that does not fit its key, or a key that
-            is both drawn and overridden.
+        ConfigError: unknown recipe or key, a recipe that learns sentences, a drawn value that does
+            not fit its key, or a key that is both drawn and overridden.
         DataError: the corpus is not prepared, or has no labelled trials to train and validate on.
     """
     settings = settings or SweepConfig()
@@ -97,6 +97,11 @@ def plan(
             "say with --space what is to be drawn without it"
         )
     base = build_recipe(name, overrides)
+    if base.end_to_end is not None:
+        raise ConfigError(
+            f"{name}: learns sentences, and a sweep ranks by PER; sweep its phoneme stage "
+            "('sylvian sweep tfs ...'), and compare its own settings by 'sylvian study figure3'"
+        )
     corpus = open_corpus(base, data)
     labelled_trials(base, corpus)
     draws = []

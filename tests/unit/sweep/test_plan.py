@@ -74,6 +74,17 @@ def test_what_cannot_be_trained_is_named(
     assert told in str(caught.value)
 
 
+def test_a_recipe_of_sentences_is_sent_to_its_phonemes(data: Path) -> None:
+    with pytest.raises(ConfigError, match="sweep its phoneme stage"):
+        plan(
+            "end_to_end",
+            ["corpus=synthetic"],
+            data=data,
+            space=parse_space(TRIED),
+            settings=SweepConfig(draws=1),
+        )
+
+
 def test_the_corpus_must_be_prepared(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="synthetic"):
         planned(tmp_path)
