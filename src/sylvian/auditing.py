@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sylvian.decode.combine import rerank, with_end_to_end, with_llm
+from sylvian.decode.combine import rerank, with_llm
 from sylvian.decoding import Decodes, in_use, read_decodes
 from sylvian.errors import DataError
 from sylvian.evaluate.analysis import DecodedTrial, ErrorAnalysis, analyse_errors
@@ -112,20 +112,16 @@ def _trials(job: Job, decodes: Decodes) -> Iterator[DecodedTrial]:
 
 
 def _stages(job: Job, decodes: Decodes) -> dict[str, dict[TrialKey, NBest]]:
-    """Name the decoders from the plainest on: without a language model, n-gram, second pass."""
+    """Name the decoders from the plainest on: no language model, n-gram or end to end, rescored."""
     stages = {LOOKED_UP: decodes.greedy}
     if decodes.nbest is None:
         return stages
     setting = in_use(job, job.run.read_optional(f"{job.split}/decode.json") or {})
-    alone = {
-        key: rerank(_first_pass(one), setting.decode, generated=setting.generated)
+    whole = decodes.decoder.replace("ngram", NGRAM)
+    if not any(one.best.scores.llm is not None for one in decodes.nbest.values()):
+        return stages | {whole: decodes.nbest}
+    first = {
+        key: rerank(with_llm(one, None), setting.decode, generated=setting.generated)
         for key, one in decodes.nbest.items()
     }
-    stages[NGRAM] = alone
-    if any(one.best.scores.llm is not None for one in decodes.nbest.values()):
-        stages[decodes.decoder.replace("ngram", NGRAM)] = decodes.nbest
-    return stages
-
-
-def _first_pass(nbest: NBest) -> NBest:
-    return with_end_to_end(with_llm(nbest, None), None)
+    return stages | {whole.rpartition(" + ")[0]: first, whole: decodes.nbest}

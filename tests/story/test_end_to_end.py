@@ -124,6 +124,10 @@ def test_phonemes_then_sentences_then_both_together(home: Path, sylvian: Call) -
     assert follows["lm"].endswith("training-3gram.arpa.gz")  # as it was tuned
     score = sylvian("score", run, "--split", "test", "--json").json
     assert score["decoder"] == "end-to-end + cascade"
+    told = sylvian("errors", run, "--split", "test", "--out", home / "errors", "--json").json
+    assert told["system"] == "end-to-end + cascade"
+    numbers = json.loads((home / "errors" / "errors.json").read_text())
+    assert list(numbers["repairs"]) == ["looked up \u2192 end-to-end + cascade"]
     _weights_stay_with_their_lists(run, sylvian)
     assert sylvian("report", run, "--out", home / "report.html").status == 0
     assert "WER" in sylvian("show", run).out
