@@ -94,11 +94,14 @@ class SpeechLlmObjective:
                 negative neither.
 
         Raises:
-            DataError: a sentence is empty or too long, or a trial lacks the labels CTC needs.
+            DataError: a sentence is empty or too long, a recording and its sentence are longer than
+                the language model reads, or a trial lacks the labels CTC needs.
         """
         tokens = self.model.encode(batch, sentences)
         neural = self.model.listen(batch)
-        logits, targets = self.model.target_logits(self.model.lessons(neural, tokens))
+        lessons = self.model.lessons(neural, tokens)
+        self._require_places(batch, lessons.real.sum(1).tolist())
+        logits, targets = self.model.target_logits(lessons)
         parts, n_impossible = {"cross_entropy": sentence_nats(logits, targets).mean()}, 0
         if self.weights.contrastive > 0:
             parts["contrastive"] = self._contrast(neural, tokens, counted=counted)
@@ -111,6 +114,16 @@ class SpeechLlmObjective:
         total = torch.stack([getattr(self.weights, n) * part for n, part in parts.items()]).sum()
         detached = {name: part.detach() for name, part in parts.items()}
         return LossParts(total, detached, own.tokens, n_impossible)
+
+    def _require_places(self, batch: Batch, lengths: Sequence[int]) -> None:
+        most = self.model.llm.most_places
+        longest, key = max(zip(lengths, batch.keys, strict=True), key=lambda pair: pair[0])
+        if most is not None and longest > most:
+            raise DataError(
+                f"{key}: {longest} tokens of prompt, recording and sentence, but "
+                f"{self.model.llm.identity.architecture} has {most} places; join more frames "
+                "(projector.kind=stacking), leave the trial out, or use a model of longer context"
+            )
 
     def _in_company(
         self, parts: Mapping[str, Tensor], own: Counts, device: torch.device

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from sylvian.errors import ConfigError, DecodeError
+from sylvian.errors import ConfigError, DataError, DecodeError
 from sylvian.models.backbones import backbone_of
+from sylvian.models.endtoend import LossWeights, SpeechLlmObjective
 from sylvian.models.generation import generate, score_sentences
 from sylvian.models.sentence_search import BeamConfig
 from sylvian.models.speechllm import SpeechLlm, build_speech_llm
@@ -115,6 +116,10 @@ def test_learned_places_end_and_what_is_behind_them_has_no_score():
     *found, beyond = scored(speech, given)
     assert found == pytest.approx(forced(speech, given[:2]), abs=1e-2)
     assert beyond is None
+    alone = SpeechLlmObjective(speech, LossWeights(contrastive=0.0))
+    alone(batch((61,)), (fits[:-2],))
+    with pytest.raises(DataError, match=r"t000: \d+ tokens of prompt, recording .* has 120 places"):
+        alone(batch((61,)), ("a " * 80,))
     assert scored(speech, ("a " * 80,)) == [None]
     exactly = BeamConfig(tokens_per_s=0, least_tokens=room + 1)
     assert generate(speech, batch((61,)), exactly)[0].candidates
