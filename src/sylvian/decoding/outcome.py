@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sylvian.decode.config import WEIGHTS
 from sylvian.decoding.basis import file_digests
 from sylvian.decoding.searching import Searched
 from sylvian.decoding.setting import Rescorer, Setting, in_use_by
@@ -98,8 +99,26 @@ def read_decodes(job: Job) -> Decodes:
         one.key: rerank(one, setting.decode, generated=own.generated) for one in read_nbest(path)
     }
     _same_trials(job, nbest)
-    notes = (*notes, *_left_aside(job, own), *_mismatches(job, setting.llm, own.llm))
+    notes = (*notes, *_left_aside(job, own), *_by_hand(job, own, setting))
+    notes = (*notes, *_mismatches(job, setting.llm, own.llm))
     return Decodes(greedy, nbest, _named(own), notes)
+
+
+def _by_hand(job: Job, made: Setting, used: Setting) -> Iterator[str]:
+    """Say which weights that were asked for at `decode` gave way to tuned ones."""
+    usual = job.recipe.decode
+    asked = {
+        name: value
+        for name in WEIGHTS
+        if (value := getattr(made.decode, name))
+        not in (getattr(used.decode, name), getattr(usual, name))
+    }
+    if asked:
+        told = ", ".join(f"{name}={value:g}" for name, value in asked.items())
+        yield (
+            f"{job.split} was decoded with {told}, and is ranked by the weights in "
+            f"{job.run.path / 'decoder.json'}; take that file away to rank by what was asked for"
+        )
 
 
 def _zero_shot(job: Job) -> Iterator[str]:

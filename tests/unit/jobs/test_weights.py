@@ -97,6 +97,19 @@ def test_tuned_weights_are_of_one_n_gram(train: Train, lm: Path) -> None:
     assert note in read_decodes(job).notes
 
 
+def test_weights_asked_for_at_decode_give_way_to_tuned_ones_and_that_is_said(
+    train: Train, lm: Path
+) -> None:
+    job = Job.open(train("imagined"), "test")
+    job.run.write("decoder.json", of(job, "acoustic_scale=1.5", lm=lm).to_json())
+    said = [Hypothesis("yes", (), Scores(-1.0, -1.0, 1))]
+    left(job, of(job, "word_bonus=3", lm=lm), said)
+    (note,) = read_decodes(job).notes
+    assert note.startswith("test was decoded with word_bonus=3, and is ranked by the weights in")
+    left(job, of(job, lm=lm), said)
+    assert not read_decodes(job).notes
+
+
 def test_the_order_of_a_search_stands_until_a_weight_turns_it(run: RunFolder) -> None:
     """A list generated alone is ranked by its search, which has looked at more than one number."""
     job = Job.open(run, "test")
