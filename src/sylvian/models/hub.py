@@ -251,16 +251,20 @@ def _looked(name: str) -> str:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep transformers' bars and notes off the terminal while a model is opened or saved."""
+    """Keep bars, notes and tries at a hub off the terminal while a model is opened or saved."""
     logging: Any = importlib.import_module("transformers.utils.logging")  # typed in parts
+    hub: Any = importlib.import_module("huggingface_hub.utils.logging")
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    of_hub = hub.get_verbosity()
     logging.set_verbosity_error()
+    hub.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         with redirect_stderr(io.StringIO()):  # reading GGUF draws a bar that asks nobody
             yield
     finally:
         logging.set_verbosity(verbosity)
+        hub.set_verbosity(of_hub)
         if bars:
             logging.enable_progress_bar()
 

@@ -12,7 +12,14 @@ from pydantic import Field
 from sylvian.config import LATER, Config
 from sylvian.models.audio_llms import TABLES, load_audio_llm
 from sylvian.models.backbones import Backbone
-from sylvian.models.hub import OFFLINE, Where, find_model, load_causal, require_transformers
+from sylvian.models.hub import (
+    OFFLINE,
+    Where,
+    find_model,
+    load_causal,
+    quietly,
+    require_transformers,
+)
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -108,4 +115,5 @@ def _description(source: str) -> Path:
         return Path(source, "config.json")
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(source, "config.json"))
+    with quietly():
+        return Path(hf_hub_download(source, "config.json"))

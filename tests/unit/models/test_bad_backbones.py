@@ -1,6 +1,7 @@
 """What is said where a backbone cannot be had, is not whole, or answers nonsense."""
 
 import importlib.util
+import logging
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub.utils.logging import get_verbosity
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sylvian.errors import CheckpointError, ConfigError
 from sylvian.models.backbones import fingerprint
 from sylvian.models.endtoend import LossWeights, SpeechLlmObjective
-from sylvian.models.hub import load_causal, require_transformers
+from sylvian.models.hub import load_causal, quietly, require_transformers
 from sylvian.models.opening import BackboneConfig, check_backbone
 from sylvian.recipes import build_recipe
 from sylvian.speakers import sentence_task
@@ -117,6 +119,13 @@ def test_a_backbone_out_of_reach_is_told_with_the_places_and_a_way_out(monkeypat
         load_causal("Qwen/none", device="cpu")
     for part in ("Qwen/none: cannot be opened", "looked in", "hub", "folder with config.json"):
         assert part in str(told.value)
+
+
+def test_tries_at_a_hub_are_not_told_one_by_one():
+    before = get_verbosity()
+    with quietly():
+        assert get_verbosity() == logging.ERROR
+    assert get_verbosity() == before < logging.ERROR
 
 
 @pytest.mark.parametrize("part", ["projector", "llm"])
