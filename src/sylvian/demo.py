@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from sylvian import pipeline
+from sylvian.errors import SylvianError
 from sylvian.types import Progress, silent
 
 if TYPE_CHECKING:
@@ -102,19 +108,20 @@ def run_demo(out: Path, *, quick: bool = False, progress: Progress = silent) -> 
     started = time.perf_counter()
     config = SyntheticConfig.quick() if quick else SyntheticConfig.demo()
     lm = _recordings(out, config, progress)
-    llm = None if quick else _language_model(out, lm, progress)
     runs: list[RunFolder] = []
     rows: list[Row] = []
-    for participant in config.participants:
-        if isinstance(participant, MonkeyConfig):
-            continue  # is pretrained on, and says nothing
-        for recipe in QUICK if quick else RECIPES:
-            runs.append(_train(out, recipe, _overrides(participant.name), progress))
-            rows += _decode(runs[-1], participant.name, recipe, lm, progress)
-        if llm is not None:
-            spoken = [*_overrides(participant.name), *_end_to_end(runs[-1], llm)]
-            runs.append(_train(out, "end_to_end", spoken, progress))
-            rows += _speak(runs[-1], participant.name, lm, progress)
+    text = lm.with_name("prompts.txt")
+    with nullcontext() if quick else taught_beside(text, out / "lm" / "small") as taught:
+        for participant in config.participants:
+            if isinstance(participant, MonkeyConfig):
+                continue  # is pretrained on, and says nothing
+            for recipe in QUICK if quick else RECIPES:
+                runs.append(_train(out, recipe, _overrides(participant.name), progress))
+                rows += _decode(runs[-1], participant.name, recipe, lm, progress)
+            if taught is not None:
+                spoken = [*_overrides(participant.name), *_end_to_end(runs[-1], taught())]
+                runs.append(_train(out, "end_to_end", spoken, progress))
+                rows += _speak(runs[-1], participant.name, lm, progress)
     results, report = out / "results.json", out / "report.html"
     pipeline.report(runs, report)
     results.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
@@ -142,14 +149,48 @@ def _recordings(out: Path, config: SyntheticConfig, progress: Progress) -> Path:
     return lm
 
 
-def _language_model(out: Path, lm: Path, progress: Progress) -> Path:
-    """Teach a small language model the n-gram's text, and to read it from what is heard of it."""
-    from sylvian.smalllm import train_small_lm
+@contextmanager
+def taught_beside(
+    text: Path, folder: Path, overrides: Sequence[str] = _LLM
+) -> Iterator[Callable[[], Path]]:
+    """Teach a small language model a text, and to read it from what is heard of it, meanwhile.
 
-    folder = out / "lm" / "small"
-    if not (folder / "smalllm.json").is_file():
-        train_small_lm([lm.with_name("prompts.txt")], out=folder, overrides=_LLM, progress=progress)
-    return folder
+    It learns on one core by a command of its own, while encoders are trained; what is given waits
+    for it. Leaving before it is done ends it.
+
+    Args:
+        text: Sentences.
+        folder: Where the model is saved; one that is there is used again.
+        overrides: Settings of `sylvian llm`.
+
+    Raises:
+        SylvianError: it failed; raised by what is given.
+    """
+    if (folder / "smalllm.json").is_file():
+        yield lambda: folder
+        return
+    start = "from sylvian.cli import main; main()"
+    command = [sys.executable, "-c", start, "llm", str(text), "--out", str(folder), *overrides]
+    with TemporaryFile("w+", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+
+        def waited() -> Path:
+            if process.wait():
+                said.seek(0)
+                raise SylvianError(said.read().strip().removeprefix("sylvian: "))
+            return folder
+
+        try:
+            yield waited
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _overrides(participant: str) -> list[str]:
