@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sylvian.evaluate.confusion import Confusions
 from sylvian.evaluate.word_errors import WordErrors
 from sylvian.figures.confusion import confusion_key, confusion_matrix
-from sylvian.figures.representation import estimate_rows, words_in_plane
+from sylvian.figures.representation import estimate_rows, tasks_key, words_in_plane
 from sylvian.figures.representation_sheets import BESIDE_MM, LABEL_MM, Plane, RowPanel
 from sylvian.figures.style import DOUBLE_MM, INK, MUTED, canvas, panel, record, styled
 from sylvian.figures.word_errors import word_matrix
@@ -76,14 +76,7 @@ def representation_figure(
 def _plane(axis: Axes, plane: Plane, *, key: bool) -> None:
     words_in_plane(axis, plane.found, plane.words, plane.tasks, note=plane.note, panel=plane.note)
     if key and len(set(plane.tasks)) > 1:
-        axis.legend(
-            loc="lower right",
-            bbox_to_anchor=(1.02, 1.0),
-            ncols=2,
-            handletextpad=0.0,
-            columnspacing=0.6,
-            borderaxespad=0.2,
-        )
+        tasks_key(axis)
 
 
 @styled

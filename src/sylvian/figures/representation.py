@@ -191,6 +191,18 @@ def words_in_plane(
     record(axis, panel, columns)
 
 
+def tasks_key(axis: Axes) -> None:
+    """Say above the right corner of `words_in_plane` which marks are which task's."""
+    axis.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.02, 1.0),
+        ncols=2,
+        handletextpad=0.0,
+        columnspacing=0.6,
+        borderaxespad=0.2,
+    )
+
+
 @styled
 def alignment_table(axis: Axes, table: CkaTable, *, across: str, down: str, note: str = "") -> None:
     """Draw linear CKA of every pair of layers, written into its cell.

@@ -16,6 +16,7 @@ from sylvian.figures.representation import (
     alignment_table,
     distance_density,
     estimate_rows,
+    tasks_key,
     words_in_plane,
 )
 from sylvian.figures.style import DOUBLE_MM, SINGLE_MM, canvas, panel, styled
@@ -136,14 +137,7 @@ def planes_sheet(planes: Sequence[Plane]) -> Figure:
             axis, one.found, one.words, one.tasks, note=one.note, panel=f"{one.note} {place}"
         )
         if place == 0 and len(set(one.tasks)) > 1:
-            axis.legend(
-                loc="lower right",
-                bbox_to_anchor=(1.02, 1.0),
-                ncols=2,
-                handletextpad=0.0,
-                columnspacing=0.6,
-                borderaxespad=0.2,
-            )
+            tasks_key(axis)
     return figure
 
 
