@@ -128,10 +128,13 @@ def main() -> None:
 def said(row: dict[str, Any]) -> str:
     """Put one row in a line."""
     share = row["share"]
+    ends = "no interval"
+    if share["low"] is not None:
+        ends = f"{100 * share['low']:.1f} to {100 * share['high']:.1f}"
     return (
         f"seed {row['seed']} {'planted' if row['planted'] else 'usual':8s} "
         f"PER {100 * row['val_per']:4.1f} %  B/P rank {row['rank']}, "
-        f"{100 * share['value']:.1f} % ({100 * share['low']:.1f} to {100 * share['high']:.1f}) of "
+        f"{100 * share['value']:.1f} % ({ends}) of "
         f"substitutions, n = {row['count']} ({row['b_as_p']} b for p, {row['p_as_b']} p for b) of "
         f"{sum(row['said_in_val'].values())} said; second {row['second']['pair']} "
         f"{100 * row['second']['share']['value']:.1f} %; {row['seconds']:.0f} s"
